@@ -1,0 +1,30 @@
+package oauth
+
+// AuthorizeRequest is a validated authorization request
+// (reference/authentication.md §2.1). It travels from op to login and back.
+type AuthorizeRequest struct {
+	ClientID     string `json:"client_id"`
+	ResponseType string `json:"response_type"` // canonical: "code"
+	ResponseMode string `json:"response_mode"` // query, fragment, form_post
+	RedirectURI  string `json:"redirect_uri"`  // where the answer goes; matched
+	// RedirectSent: the request named it; the token request then has to repeat it.
+	RedirectSent bool     `json:"redirect_sent,omitzero"`
+	Scope        []string `json:"scope,omitzero"` // requested, in order, without doubles
+	State        string   `json:"state,omitzero"`
+	Nonce        string   `json:"nonce,omitzero"`
+	Audience     string   `json:"audience,omitzero"`
+	Challenge    string   `json:"code_challenge,omitzero"`
+	Method       string   `json:"code_challenge_method,omitzero"` // S256 or plain
+	Prompt       string   `json:"prompt,omitzero"`                // none, login, consent, select_account
+	MaxAge       *int64   `json:"max_age,omitzero"`               // seconds
+	LoginHint    string   `json:"login_hint,omitzero"`
+	ScreenHint   string   `json:"screen_hint,omitzero"`
+	Connection   string   `json:"connection,omitzero"` // name
+	UILocales    string   `json:"ui_locales,omitzero"`
+	ACRValues    string   `json:"acr_values,omitzero"`
+}
+
+// AuthorizeError is an error that goes to the redirect URI (RFC 6749 §4.1.2.1).
+type AuthorizeError struct{ Code, Description string }
+
+func (e *AuthorizeError) Error() string { return e.Code + ": " + e.Description }

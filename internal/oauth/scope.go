@@ -1,0 +1,38 @@
+package oauth
+
+import "strings"
+
+// OIDCScopes are the scopes that every user grant may have.
+var OIDCScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access"}
+
+// ParseScope splits at blanks, drops doubles, keeps the order. Nil for none.
+func ParseScope(s string) []string {
+	fields := strings.FieldsFunc(s, func(c rune) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' })
+	if len(fields) == 0 {
+		return nil
+	}
+	seen := make(map[string]bool, len(fields))
+	out := fields[:0]
+	for _, f := range fields {
+		if !seen[f] {
+			seen[f] = true
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Intersect keeps of requested what allowed has, in the order of the request.
+func Intersect(requested, allowed []string) []string {
+	has := make(map[string]bool, len(allowed))
+	for _, a := range allowed {
+		has[a] = true
+	}
+	var out []string
+	for _, r := range requested {
+		if has[r] {
+			out = append(out, r)
+		}
+	}
+	return out
+}
