@@ -1,0 +1,12 @@
+// Package connection is a source of users: a database, passwordless, or an
+// upstream identity provider, and the options that rule it.
+//
+// Owns: strategies (strategy.go), the bodies of POST and PATCH (body.go,
+// optionschema.go), options by strategy: defaults, what survives a replacement
+// (options.go), the rules between them (rules.go), masked secrets of scripts
+// (configuration.go), the facts the profile engine needs (facts.go), the
+// password policy (policy.go), the typed options of oidc and okta
+// (oidcoptions.go), the use cases (service.go), the first database (bootstrap.go).
+// Does not own: protocol work with upstreams (upstream), SQL (store), wire form (mgmt).
+// May import: errs, opt, schema, strictjson, profile, passwd, audit, go-json-experiment.
+package connection

@@ -1,0 +1,268 @@
+package connection
+
+import (
+	"encoding/json"
+	"sync/atomic"
+	"unsafe"
+
+	"mangrove/internal/passwd"
+	"mangrove/internal/profile"
+)
+
+// Facts is what the profile engine needs to know. Cheap: called on every
+// request. Its slices are shared; they must not be changed.
+func (c *Connection) Facts() profile.Connection { return c.view().facts }
+
+// Class is the kind of the connection as far as profiles are concerned.
+func (c *Connection) Class() profile.Class { return c.view().facts.Class }
+
+// PasswordPolicy is the strength policy of its users, from the classic options
+// or from password_options (reference/authentication.md §5.1).
+func (c *Connection) PasswordPolicy() passwd.Policy { return c.view().policy }
+
+// PersonalFields are the profile members whose values a password must not
+// contain, when PasswordPolicy().Personal; dotted below user_metadata.
+func (c *Connection) PersonalFields() []string { return c.view().personal }
+
+// Signup is what public sign-up and hosted pages have to know.
+func (c *Connection) Signup() Signup { return c.view().signup }
+
+// IconURL is options.icon_url, for buttons. Empty: none.
+func (c *Connection) IconURL() string { return c.view().icon }
+
+// DomainAliases are the e-mail domains whose people sign in here.
+func (c *Connection) DomainAliases() []string { return c.view().aliases }
+
+// Active reports authentication.active: the connection may be used to sign in.
+func (c *Connection) Active() bool { return c.view().active }
+
+// ShowAsButton reports whether login pages offer it without being asked for it.
+func (c *Connection) ShowAsButton() bool { return c.view().button }
+
+// DomainConnection is is_domain_connection: third-party clients may use it.
+func (c *Connection) DomainConnection() bool { return c.view().domain }
+
+// DisplayName is display_name, or the name.
+func (c *Connection) DisplayName() string { return c.view().display }
+
+// EnabledFor reports whether the client may use the connection.
+func (c *Connection) EnabledFor(clientID string) bool {
+	for _, id := range c.EnabledClients {
+		if id == clientID {
+			return true
+		}
+	}
+	return false
+}
+
+// Signup holds the rules of sign-up beside those of the profile engine.
+type Signup struct {
+	// Disabled: no new users by sign-up (options.disable_signup, or passwords
+	// are blocked at sign-up).
+	Disabled bool
+	// Required at sign-up though not in every profile (attributes.*.signup.status).
+	EmailRequired, UsernameRequired, PhoneRequired bool
+	// Refused at sign-up (signup.status inactive).
+	EmailInactive, UsernameInactive, PhoneInactive bool
+	// NoResetLink: login pages offer no "forgot password".
+	NoResetLink bool
+}
+
+// parsed caches what Options and Extra mean. It remembers the bytes it was made
+// of: whoever replaces them, in a copy of the Connection, gets a new reading. It
+// is no atomic.Pointer, so that values may be copied before they are shared; a
+// shared one is copied with Clone.
+type parsed struct{ at unsafe.Pointer }
+
+func (p *parsed) load() *view { return (*view)(atomic.LoadPointer(&p.at)) }
+
+func (p *parsed) store(v *view) { atomic.StorePointer(&p.at, unsafe.Pointer(v)) }
+
+type view struct {
+	id, name, strategy string
+	options, extra     json.RawMessage
+	clients            int
+
+	facts    profile.Connection
+	policy   passwd.Policy
+	personal []string
+	signup   Signup
+	oidc     OIDCOptions
+	shown    json.RawMessage
+
+	icon, display          string
+	aliases                []string
+	active, button, domain bool
+}
+
+func (c *Connection) view() *view {
+	if v := c.parsed.load(); v != nil && v.of(c) {
+		return v
+	}
+	v := newView(c)
+	c.parsed.store(v)
+	return v
+}
+
+func (v *view) of(c *Connection) bool {
+	return sameBytes(v.options, c.Options) && sameBytes(v.extra, c.Extra) && v.clients == len(c.EnabledClients) &&
+		v.id == c.ID && v.name == c.Name && v.strategy == c.Strategy
+}
+
+// sameBytes compares where the bytes are, not what: stored options are replaced
+// and never written over.
+func sameBytes(a, b json.RawMessage) bool {
+	return len(a) == len(b) && unsafe.SliceData(a) == unsafe.SliceData(b)
+}
+
+// Clone is a copy of its own, for whoever has to change it.
+func (c *Connection) Clone() *Connection {
+	return &Connection{
+		ID: c.ID, Name: c.Name, Strategy: c.Strategy,
+		Options:        append(json.RawMessage(nil), c.Options...),
+		EnabledClients: append([]string(nil), c.EnabledClients...),
+		Realms:         append([]string(nil), c.Realms...),
+		Extra:          append(json.RawMessage(nil), c.Extra...),
+		Version:        c.Version, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
+	}
+}
+
+func newView(c *Connection) *view {
+	o, extra := parseDocument(c.Options), parseDocument(c.Extra)
+	v := &view{
+		id: c.ID, name: c.Name, strategy: c.Strategy, options: c.Options, extra: c.Extra, clients: len(c.EnabledClients),
+		facts:   factsOf(c, o),
+		icon:    o.text("icon_url"),
+		aliases: o.texts("domain_aliases"),
+		display: orText(extra.text("display_name"), c.Name),
+		domain:  extra.flag("is_domain_connection"),
+		active:  true,
+		shown:   shownOptions(c.Options, o),
+	}
+	if a := extra.object("authentication"); a.has("active") {
+		v.active = a.flag("active")
+	}
+	switch group := strategies[c.Strategy].Group; group {
+	case DatabaseGroup:
+		v.policy, v.personal = policyOf(o), personalFields(o)
+	case SocialGroup:
+		v.button = true
+	case EnterpriseGroup:
+		v.button = extra.flag("show_as_button")
+	}
+	v.signup = signupOf(c.Strategy, o)
+	if c.Strategy == "oidc" || c.Strategy == "okta" {
+		v.oidc = parseOIDC(c.Strategy, o)
+	} else {
+		v.oidc = parseOIDC(c.Strategy, nil)
+	}
+	return v
+}
+
+func classOf(strategy string, o document) profile.Class {
+	switch strategies[strategy].Group {
+	case DatabaseGroup:
+		switch {
+		case !o.flag("enabledDatabaseCustomization"):
+			return profile.Database
+		case o.flag("import_mode"):
+			return profile.ImportDatabase
+		default:
+			return profile.ExternalDatabase
+		}
+	case PasswordlessGroup:
+		if strategy == "sms" {
+			return profile.PasswordlessSMS
+		}
+		return profile.PasswordlessEmail
+	case SocialGroup:
+		return profile.Social
+	}
+	// A strategy that nobody knows is upstream: nothing of it may be edited.
+	return profile.Enterprise
+}
+
+func factsOf(c *Connection, o document) profile.Connection {
+	f := profile.Connection{
+		ID: c.ID, Name: c.Name,
+		Class:         classOf(c.Strategy, o),
+		NonPersistent: o.texts("non_persistent_attrs"),
+		Disabled:      len(c.EnabledClients) == 0,
+	}
+	if f.Class.Upstream() {
+		switch mode := profile.Sync(o.text("set_user_root_attributes")); mode {
+		case profile.EachLogin, profile.FirstLogin, profile.NeverLogin:
+			f.Sync = mode
+		}
+	}
+	switch f.Class {
+	case profile.PasswordlessEmail:
+		f.EmailRequired = true
+	case profile.PasswordlessSMS:
+		f.PhoneRequired, f.PhoneAllowed = true, true
+	case profile.Database, profile.ImportDatabase, profile.ExternalDatabase:
+		identifiers(&f, o)
+		f.ScriptChangesEmail = f.Class == profile.ExternalDatabase && o.object("customScripts").text("change_email") != ""
+	}
+	return f
+}
+
+// identifiers reads which sign-in names the users of a database have: from the
+// flexible attributes where they are set, else from the classic switches.
+func identifiers(f *profile.Connection, o document) {
+	if !o.has("attributes") {
+		f.EmailRequired = true
+		f.Username.Allowed = o.flag("requires_username")
+		f.Username.Required = f.Username.Allowed
+		bounds := o.object("validation").object("username")
+		f.Username.Min, _ = bounds.number("min")
+		f.Username.Max, _ = bounds.number("max")
+		return
+	}
+	attrs := o.object("attributes")
+	f.EmailRequired = attrs.object("email").flag("profile_required")
+	f.PhoneAllowed = attrs.has("phone_number")
+	f.PhoneRequired = attrs.object("phone_number").flag("profile_required")
+	username := attrs.object("username")
+	f.Username.Allowed = attrs.has("username")
+	f.Username.Required = username.flag("profile_required")
+	rules := username.object("validation")
+	f.Username.Min, _ = rules.number("min_length")
+	f.Username.Max, _ = rules.number("max_length")
+	types := rules.object("allowed_types")
+	f.Username.EmailShaped = types.flag("email")
+	f.Username.PhoneShaped = types.flag("phone_number")
+}
+
+func signupOf(strategy string, o document) Signup {
+	password := o.object("authentication_methods").object("password")
+	s := Signup{
+		Disabled:    o.flag("disable_signup"),
+		NoResetLink: o.flag("disable_self_service_change_password"),
+	}
+	if strategy != "auth0" {
+		return s
+	}
+	if password.text("signup_behavior") == "block" {
+		s.Disabled = true
+	}
+	if !o.has("attributes") {
+		s.EmailRequired = true
+		s.UsernameRequired = o.flag("requires_username")
+		return s
+	}
+	attrs := o.object("attributes")
+	status := func(name string) (required, inactive bool) {
+		switch attrs.object(name).object("signup").text("status") {
+		case "required":
+			return true, false
+		case "inactive":
+			return false, true
+		}
+		return false, false
+	}
+	s.EmailRequired, s.EmailInactive = status("email")
+	s.UsernameRequired, s.UsernameInactive = status("username")
+	s.PhoneRequired, s.PhoneInactive = status("phone_number")
+	return s
+}

@@ -1,0 +1,146 @@
+package connection
+
+import (
+	"encoding/json"
+	"maps"
+
+	"mangrove/internal/errs"
+)
+
+// optionDefaults are the options that a new connection gets where the body has
+// none (reference/connections.md §1.6, the form of 2026-01). Objects are filled
+// member by member.
+var optionDefaults = map[string]document{
+	"auth0": parseDocument(json.RawMessage(`{
+		"mfa": {"active": true, "return_enroll_settings": true},
+		"passwordPolicy": "good",
+		"strategy_version": 2,
+		"brute_force_protection": true
+	}`)),
+	"email": parseDocument(json.RawMessage(`{"brute_force_protection": true}`)),
+	"sms":   parseDocument(json.RawMessage(`{"brute_force_protection": true}`)),
+	"oidc":  parseDocument(json.RawMessage(`{"attribute_map": {"mapping_mode": "bind_all"}, "schema_version": "oidc-V4"}`)),
+	"okta": parseDocument(json.RawMessage(`{
+		"type": "back_channel",
+		"attribute_map": {"mapping_mode": "basic_profile"},
+		"connection_settings": {"pkce": "auto"},
+		"schema_version": "oidc-V4"
+	}`)),
+	"google-apps": parseDocument(json.RawMessage(`{"email": true, "profile": true, "scope": ["email", "profile"], "handle_login_from_social": true}`)),
+	"line":        parseDocument(json.RawMessage(`{"profile": true}`)),
+	"waad":        parseDocument(json.RawMessage(`{"waad_common_endpoint": false}`)),
+	"adfs":        parseDocument(json.RawMessage(`{"thumbprints": []}`)),
+	"ad":          parseDocument(json.RawMessage(`{"ips": null}`)),
+}
+
+// standing are the options that are always there: filled in at creation and
+// again whenever options are replaced (reference/connections.md §1.5).
+var standing = map[string]document{
+	"auth0": parseDocument(json.RawMessage(`{
+		"authentication_methods": {"password": {"enabled": true, "api_behavior": "required"}, "passkey": {"enabled": false}},
+		"passkey_options": {"challenge_ui": "both", "progressive_enrollment_enabled": true, "local_enrollment_enabled": true}
+	}`)),
+}
+
+// carriedOver are the options that survive a replacement which does not name
+// them (reference/connections.md §1.5). configuration is added, since answers
+// mask its values and a client cannot send them back; enable_script_context,
+// since it cannot be turned off.
+var carriedOver = map[string][]string{
+	"auth0":       {"authentication_methods", "passkey_options", "configuration", "enable_script_context"},
+	"oidc":        {"oidc_metadata", "schema_version", "attribute_map", "connection_settings"},
+	"okta":        {"oidc_metadata", "schema_version", "attribute_map", "connection_settings"},
+	"google-apps": {"map_user_id_to_id", "handle_login_from_social", "email", "profile", "scope"},
+	"waad":        {"waad_common_endpoint", "app_domain", "thumbprints"},
+}
+
+// classicPolicy are the options that password_options replaces.
+var classicPolicy = []string{
+	"passwordPolicy", "password_complexity_options", "password_dictionary", "password_history", "password_no_personal_info",
+}
+
+// newOptions makes the options of a new connection of those that were sent.
+func newOptions(strategy string, sent document, mask func() string) (document, error) {
+	o := maps.Clone(sent)
+	if o == nil {
+		o = document{}
+	}
+	if err := checkOptions(strategy, o); err != nil {
+		return nil, err
+	}
+	_, flexible := o["password_options"]
+	o.fill(optionDefaults[strategy])
+	if _, sentPolicy := sent["passwordPolicy"]; flexible && !sentPolicy {
+		delete(o, "passwordPolicy")
+	}
+	sealConfiguration(nil, o, mask)
+	normalize(strategy, o)
+	return o, checkRules(strategy, o)
+}
+
+// replacedOptions makes the new options of a PATCH: those that were sent, and
+// what is carried over of the stored ones.
+func replacedOptions(strategy string, stored, sent document, mask func() string) (document, error) {
+	o := maps.Clone(sent)
+	if o == nil {
+		o = document{}
+	}
+	if err := checkOptions(strategy, o); err != nil {
+		return nil, err
+	}
+	if _, ok := o["configuration"]; ok {
+		sealConfiguration(stored, o, mask)
+	}
+	for _, name := range carriedOver[strategy] {
+		if v, ok := stored[name]; ok {
+			if _, ok := o[name]; !ok {
+				o[name] = v
+			}
+		}
+	}
+	normalize(strategy, o)
+	if err := checkRules(strategy, o); err != nil {
+		return nil, err
+	}
+	return o, checkReplacement(strategy, stored, o)
+}
+
+// normalize fills what is always there and drops what means nothing.
+func normalize(strategy string, o document) {
+	if string(o["set_user_root_attributes"]) == "null" {
+		delete(o, "set_user_root_attributes") // shown only when it was set
+	}
+	if strategy == "auth0" {
+		for _, name := range []string{"attributes", "validation", "password_options", "authentication_methods", "passkey_options"} {
+			if string(o[name]) == "null" {
+				delete(o, name)
+			}
+		}
+	}
+	o.fill(standing[strategy])
+	if strategy == "auth0" && o.object("attributes").has("email") {
+		attrs := o.object("attributes")
+		email := attrs.object("email")
+		if email.fill(document{"verification_method": json.RawMessage(`"link"`), "unique": json.RawMessage("true")}) {
+			attrs["email"] = email.encode()
+			o["attributes"] = attrs.encode()
+		}
+	}
+}
+
+// Failures of options (reference/connections.md §1.4).
+var (
+	errRootAttributes = errs.New(errs.Invalid, "invalid_body",
+		"options.set_user_root_attributes can be set only for enterprise connections, social connections or custom database connections (using external users store)")
+	errBothValidation = errs.New(errs.Invalid, "invalid_body", "Cannot set both options.attributes and options.validation")
+	errBothUsername   = errs.New(errs.Invalid, "invalid_body", "Cannot set both options.attributes and options.requires_username")
+	errNoIdentifier   = errs.New(errs.Invalid, "invalid_body", "attributes must contain one active identifier")
+	errNotUnique      = errs.New(errs.Invalid, "invalid_body", "cannot add non-unique email attribute")
+	errDotted         = errs.New(errs.Invalid, "invalid_body",
+		`Fields with "." are not allowed, please remove all dotted fields. Example: options.fieldsMap.user_metadata.first_name`)
+	errHasUsers = errs.New(errs.Invalid, "invalid_body",
+		`This database contains users. You cannot change "options.enabledDatabaseCustomization" setting.`)
+	errScriptContext = errs.New(errs.Invalid, "invalid_body", "options.enable_script_context cannot be disabled once it is enabled")
+	errUsernameRange = errs.New(errs.Invalid, "invalid_body", "options.validation.username.min must not be greater than options.validation.username.max")
+	errCrossApp      = errs.New(errs.Invalid, "operation_not_supported", "Cross App Access Requesting App is not supported for this connection.")
+)

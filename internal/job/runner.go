@@ -1,0 +1,290 @@
+package job
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"runtime"
+	"sync"
+	"time"
+
+	"mangrove/internal/audit"
+	"mangrove/internal/connection"
+	"mangrove/internal/errs"
+	"mangrove/internal/profile"
+	"mangrove/internal/user"
+)
+
+// Runner leases jobs and drives them, one after the other. Store and Connections
+// are required; the zero value of everything else is a good choice. Several
+// runners, of several processes, may share a store: each job is one runner's at a
+// time, and one whose runner died goes on where it was as soon as the lease ends.
+type Runner struct {
+	Store       Store
+	Connections connection.Store
+	Defaults    profile.Defaults
+	Now         func() time.Time // nil: time.Now
+	// NewID makes the user ids of rows that have none, without prefix; nil: user.NewLocalID.
+	NewID func() string
+	// Owner names this runner in leases; empty: a random text.
+	Owner string
+	Log   *slog.Logger // nil: discarded
+	// Workers is how many rows are parsed at the same time; 0: one per processor.
+	Workers int
+	// BatchSize is how many rows go into one transaction; 0: 1,000, which keeps
+	// everybody else's writes below some 50 ms (performance.md, design 9).
+	BatchSize int
+	// Lease is how long a job stays ours without a sign of life; 0: 30 s.
+	Lease time.Duration
+	// Poll is how often to look for jobs that nobody woke us for; 0: 1 s.
+	Poll time.Duration
+
+	ready sync.Once
+	wake  chan struct{}
+
+	mu       sync.Mutex
+	failures map[string]failure // by job
+	stop     context.CancelFunc // of Start
+	abort    context.CancelFunc // of Run: breaks off what is under way
+	done     chan struct{}
+}
+
+// failure counts how often a job failed at one place.
+type failure struct {
+	cursor int64
+	times  int
+}
+
+// attempts is how often a job may fail at one place, before it counts as failed.
+// A database that is away does not count.
+const attempts = 5
+
+func (r *Runner) init() {
+	r.ready.Do(func() {
+		r.wake = make(chan struct{}, 1)
+		r.failures = make(map[string]failure)
+		if r.Now == nil {
+			r.Now = time.Now
+		}
+		if r.NewID == nil {
+			r.NewID = func() string { return user.NewLocalID(r.Now()) }
+		}
+		if r.Owner == "" {
+			r.Owner = rand.Text()
+		}
+		if r.Log == nil {
+			r.Log = slog.New(slog.DiscardHandler)
+		}
+		if r.Workers <= 0 {
+			r.Workers = runtime.GOMAXPROCS(0)
+		}
+		if r.BatchSize <= 0 {
+			r.BatchSize = 1000
+		}
+		if r.Lease <= 0 {
+			r.Lease = 30 * time.Second
+		}
+		if r.Poll <= 0 {
+			r.Poll = time.Second
+		}
+	})
+}
+
+// Wake tells the runner that there may be a job. It never blocks.
+func (r *Runner) Wake() {
+	r.init()
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run works until ctx is done. Then it finishes the batch that is under way,
+// gives the job back and returns.
+func (r *Runner) Run(ctx context.Context) {
+	r.init()
+	work, abort := context.WithCancel(context.WithoutCancel(ctx))
+	defer abort()
+	r.mu.Lock()
+	r.abort = abort
+	r.mu.Unlock()
+	timer := time.NewTimer(r.Poll)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		found, err := r.work(ctx, work)
+		if err != nil {
+			r.Log.Error("job runner", "error", err)
+		}
+		if found && err == nil {
+			continue // there may be another one
+		}
+		timer.Reset(r.Poll)
+		select {
+		case <-ctx.Done():
+		case <-r.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// Start runs the runner in the background. A second call does nothing.
+func (r *Runner) Start() {
+	r.init()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.done != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	r.stop, r.done = cancel, done
+	go func() {
+		defer close(done)
+		r.Run(ctx)
+	}()
+}
+
+// Stop returns when the runner that Start began has stopped: it finishes its
+// batch and gives its job back. When ctx ends before, the batch is broken off
+// (and was either written or not), and ctx's error is returned. It may be called
+// twice, or before Start.
+func (r *Runner) Stop(ctx context.Context) error {
+	r.mu.Lock()
+	stop, done := r.stop, r.done
+	r.mu.Unlock()
+	if done == nil {
+		return nil
+	}
+	stop()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+	}
+	r.mu.Lock()
+	if r.abort != nil {
+		r.abort()
+	}
+	r.mu.Unlock()
+	<-done
+	return ctx.Err()
+}
+
+// Work claims one job and drives it to its end, or until ctx is done. It reports
+// whether there was one. Run calls it all the time.
+func (r *Runner) Work(ctx context.Context) (found bool, err error) {
+	r.init()
+	return r.work(ctx, context.WithoutCancel(ctx))
+}
+
+// errStopped: the runner was asked to stop in the middle of a job.
+var errStopped = errors.New("stopped")
+
+// work ends after the current batch when stopping is done; ctx is for the work itself.
+func (r *Runner) work(stopping, ctx context.Context) (bool, error) {
+	now := r.Now()
+	j, l, err := r.Store.Claim(ctx, r.Owner, now.UnixMicro(), now.Add(r.Lease).UnixMicro())
+	if err != nil || j == nil {
+		return false, err
+	}
+	t := &task{Runner: r, stopping: stopping, ctx: ctx, job: j, lease: *l, seen: now, summary: j.Summary}
+	r.Log.Info("job begins", "job", j.ID, "type", j.Type, "cursor", j.Cursor)
+	err = t.drive()
+	switch {
+	case err == nil:
+		r.forget(j.ID)
+		r.Log.Info("job ends", "job", j.ID, "type", j.Type, "inserted", t.summary.Inserted, "updated", t.summary.Updated,
+			"failed", t.summary.Failed, "seconds", r.Now().Sub(now).Seconds())
+		return true, nil
+	case errors.Is(err, ErrLeaseLost):
+		r.forget(j.ID)
+		return true, nil
+	case errors.Is(err, errStopped):
+		return true, t.release()
+	}
+	return true, t.failed(err)
+}
+
+// failed decides about a job that failed for a reason which is not in its file.
+func (t *task) failed(err error) error {
+	r := t.Runner
+	if errs.KindOf(err) != errs.Unavailable && t.ctx.Err() == nil {
+		r.mu.Lock()
+		f := r.failures[t.job.ID]
+		if f.cursor != t.job.Cursor {
+			f = failure{cursor: t.job.Cursor}
+		}
+		f.times++
+		r.failures[t.job.ID] = f
+		r.mu.Unlock()
+		if f.times >= attempts {
+			r.forget(t.job.ID)
+			return errors.Join(err, t.finish(Failed, "Internal error."))
+		}
+	}
+	return errors.Join(err, t.release())
+}
+
+func (r *Runner) forget(jobID string) {
+	r.mu.Lock()
+	delete(r.failures, jobID)
+	r.mu.Unlock()
+}
+
+// task is one job while it is ours.
+type task struct {
+	*Runner
+	stopping context.Context // done: stop after this batch
+	ctx      context.Context // of the work itself
+	job      *Job
+	lease    Lease
+	seen     time.Time // when the lease was last extended
+	summary  Summary
+}
+
+func (t *task) drive() error {
+	switch t.job.Type {
+	case UsersImport:
+		return t.importUsers()
+	case ConnectionDelete:
+		return t.deleteUsers()
+	default:
+		return t.finish(Failed, "Unknown type of job.")
+	}
+}
+
+// release gives the job back, so that another runner need not wait for the lease
+// to end. It works after ctx was broken off, too.
+func (t *task) release() error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.ctx), 5*time.Second)
+	defer cancel()
+	if err := t.Store.Release(ctx, t.lease); err != nil && !errors.Is(err, ErrLeaseLost) {
+		return err
+	}
+	return nil
+}
+
+// goOn is asked between batches: it extends the lease when a third of it has
+// passed, and says when it is time to stop.
+func (t *task) goOn() error {
+	if t.stopping.Err() != nil {
+		return errStopped
+	}
+	now := t.Now()
+	if now.Sub(t.seen) < t.Runner.Lease/3 {
+		return nil
+	}
+	t.seen = now
+	return t.Store.Extend(t.ctx, t.lease, now.Add(t.Runner.Lease).UnixMicro())
+}
+
+// finish ends the job with its record in the tenant log.
+func (t *task) finish(status, details string) error {
+	now := t.Now().UnixMicro()
+	var events []audit.Event
+	if t.job.Type == UsersImport {
+		events = append(events, t.importEvent(status, details, now))
+	}
+	return t.Store.Finish(t.ctx, t.lease, status, details, now, events...)
+}

@@ -1,0 +1,63 @@
+package session
+
+import (
+	"context"
+	"encoding/json"
+
+	"mangrove/internal/errs"
+)
+
+// Session of a signed-in browser. The cookie holds a secret of which only the
+// SHA-256 is stored; ID is the public sid of ID tokens. Times in microseconds.
+type Session struct {
+	Hash         string
+	ID           string
+	UserID       string
+	ConnectionID string
+	AuthTime     int64
+	CreatedAt    int64
+	LastSeen     int64
+	ExpiresAt    int64 // absolute end
+	IdleUntil    int64 // moves with use
+}
+
+// Transaction is one login under way, from /authorize to the answer. The id is
+// the state of the login page and upstream; the browser that started it holds a
+// cookie whose SHA-256 is Browser.
+type Transaction struct {
+	Hash     string // hex SHA-256 of the id
+	Browser  string // hex SHA-256 of the browser's cookie
+	ClientID string
+	// Request is the validated authorization request as JSON (owned by login).
+	Request json.RawMessage
+	// Upstream is set once the browser was sent away: connection, nonce, PKCE
+	// verifier (owned by login).
+	Upstream  json.RawMessage
+	CreatedAt int64
+	ExpiresAt int64
+}
+
+// Lifetimes (reference/authentication.md §0.4).
+const (
+	Lifetime            = 168 * 3600 * 1_000_000 // microseconds
+	IdleLifetime        = 72 * 3600 * 1_000_000
+	TransactionLifetime = 3600 * 1_000_000
+)
+
+// ErrNone: no such session or transaction, or it is over.
+var ErrNone = errs.New(errs.NotFound, "", "There is no such session.")
+
+// Store keeps sessions and transactions.
+type Store interface {
+	CreateSession(ctx context.Context, s Session) error
+	// Session finds a session that has not ended by now.
+	Session(ctx context.Context, hash string, now int64) (Session, error)
+	// TouchSession moves LastSeen and IdleUntil.
+	TouchSession(ctx context.Context, hash string, lastSeen, idleUntil int64) error
+	DeleteSession(ctx context.Context, hash string) error
+
+	SaveTransaction(ctx context.Context, t Transaction) error // insert or replace
+	Transaction(ctx context.Context, hash string, now int64) (Transaction, error)
+	// TakeTransaction returns it and deletes it: of any number of calls one succeeds.
+	TakeTransaction(ctx context.Context, hash string, now int64) (Transaction, error)
+}

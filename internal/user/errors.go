@@ -1,0 +1,17 @@
+package user
+
+import "mangrove/internal/errs"
+
+// The failures that the store and the use cases share (reference/users.md §3).
+var (
+	ErrNotFound      = errs.New(errs.NotFound, "inexistent_user", "The user does not exist.")
+	ErrExists        = errs.New(errs.Conflict, "auth0_idp_error", "The user already exists.")
+	ErrUsernameTaken = errs.New(errs.Invalid, "auth0_idp_error", "The username provided is in use already.")
+)
+
+// Failures of signing in (reference/authentication.md §3.7).
+var (
+	ErrWrongPassword = errs.New(errs.Forbidden, "invalid_grant", "Wrong email or password.")
+	ErrBlocked       = errs.New(errs.Forbidden, "unauthorized", "user is blocked")
+	ErrBusy          = errs.New(errs.TooMany, "too_many_requests", "Too many sign-ins at once. Please try again in a moment.")
+)

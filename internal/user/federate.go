@@ -1,0 +1,111 @@
+package user
+
+import (
+	"bytes"
+	"context"
+
+	"mangrove/internal/audit"
+	"mangrove/internal/connection"
+	"mangrove/internal/profile"
+)
+
+// Federate finds or makes the user of an upstream login and records it. tokens
+// is a JSON object or nil. A login that the connection's sync refuses is an
+// *errs.Error with Code access_denied; a blocked user's is ErrBlocked.
+//
+// What the login does to the profile is decided by profile.Login, inside the
+// transaction, on the user as it is then. A login through a secondary identity
+// refreshes that identity's own profile; the root stays the primary's.
+func (s *Service) Federate(ctx context.Context, c *connection.Connection, cl profile.Claims, tokens profile.Value, a Actor) (*User, error) {
+	now := s.Now()
+	f := federation{
+		c: c, facts: c.Facts(), claims: cl, tokens: tokens, at: now.UnixMicro(), defaults: s.Defaults,
+		src: profile.Source{Origin: profile.FromUpstream, Connection: c.ID, At: now.UnixMicro()},
+	}
+	var blocked bool
+	u, err := s.Users.Federate(ctx, c.ID, cl.Subject, Logins{Last: f.at, IP: a.IP, Count: 1}, func(u *User) (*User, Effect, error) {
+		u, unchanged, err := f.apply(u)
+		if err != nil {
+			return nil, Effect{}, err
+		}
+		e := s.event(a.success(), a, c, u.ID, now)
+		if blocked = u.Profile.True(profile.Blocked); blocked {
+			e.Type, e.Description = audit.LoginFailed, ErrBlocked.Text
+		}
+		return u, Effect{Events: []audit.Event{e}, Unchanged: unchanged}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if blocked {
+		return nil, ErrBlocked
+	}
+	return u, nil
+}
+
+// federation is one upstream login with everything it needs gathered.
+type federation struct {
+	c        *connection.Connection
+	facts    profile.Connection
+	claims   profile.Claims
+	tokens   profile.Value
+	src      profile.Source
+	at       int64
+	defaults profile.Defaults
+}
+
+// apply returns the user after the login and whether its profile stays as it is.
+func (f *federation) apply(u *User) (_ *User, unchanged bool, _ error) {
+	if u == nil {
+		out := profile.Login(f.facts, nil, f.claims, f.src, f.defaults)
+		if out.Action == profile.Refused {
+			return nil, false, out.Refusal
+		}
+		return f.create(out.Profile), false, nil
+	}
+	i := u.identityAt(f.c.ID, f.claims.Subject)
+	data := &u.Profile
+	if i > 0 {
+		data = &u.Identities[i].ProfileData
+	}
+	out := profile.Login(f.facts, data, f.claims, f.src, f.defaults)
+	switch out.Action {
+	case profile.Refused:
+		return nil, false, out.Refusal
+	case profile.Updated:
+		*data = out.Profile
+		u.UpdatedAt = f.at
+	}
+	id := &u.Identities[i]
+	if !bytes.Equal(id.Claims, f.claims.Raw) {
+		id.Claims, id.ClaimsAt = f.claims.Raw, f.at
+	}
+	if f.tokens != nil {
+		id.Tokens = f.tokens
+	}
+	return u, out.Action == profile.Unchanged, nil
+}
+
+// create makes the user of a first login.
+func (f *federation) create(p profile.Profile) *User {
+	local := connection.IdentityUserID(f.c.Strategy, f.c.Name, f.claims.Subject)
+	return &User{
+		ID: ID(f.c.Strategy + "|" + local), Version: 1, Profile: p, CreatedAt: f.at, UpdatedAt: f.at,
+		Identities: []Identity{{
+			Provider: f.c.Strategy, Connection: f.c.Name, ConnectionID: f.c.ID,
+			UserID: local, Subject: f.claims.Subject, IsSocial: f.facts.Class == profile.Social,
+			Claims: f.claims.Raw, ClaimsAt: f.at, Tokens: f.tokens,
+		}},
+	}
+}
+
+// identityAt is the index of the identity; the store found the user by it, so
+// it is there.
+func (u *User) identityAt(connectionID, subject string) int {
+	for i := range u.Identities {
+		if u.Identities[i].ConnectionID == connectionID && u.Identities[i].Subject == subject {
+			return i
+		}
+	}
+	return 0
+}

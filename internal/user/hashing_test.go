@@ -1,0 +1,53 @@
+package user
+
+import (
+	"context"
+	"errors"
+	"testing"
+)
+
+// TestHashingQueueIsBounded fills the one place to run and the one to wait; the
+// next caller is told at once, and a caller that gives up frees its place.
+func TestHashingQueueIsBounded(t *testing.T) {
+	h := NewHashing(1, 1)
+	running, release := make(chan struct{}), make(chan struct{})
+	first := make(chan error, 1)
+	go func() {
+		first <- h.do(t.Context(), func() { close(running); <-release })
+	}()
+	<-running
+
+	ctx, giveUp := context.WithCancel(t.Context())
+	second := make(chan error, 1)
+	go func() { second <- h.do(ctx, func() { t.Error("ran after it gave up") }) }()
+	for len(h.waiting) < cap(h.waiting) { // until the second waits
+		select {
+		case err := <-second:
+			t.Fatal(err)
+		default:
+		}
+	}
+	if err := h.do(t.Context(), func() { t.Error("ran beyond the limit") }); !errors.Is(err, ErrBusy) {
+		t.Fatalf("third caller: %v, want ErrBusy", err)
+	}
+	giveUp()
+	if err := <-second; !errors.Is(err, context.Canceled) {
+		t.Fatalf("second caller: %v", err)
+	}
+	close(release)
+	if err := <-first; err != nil {
+		t.Fatal(err)
+	}
+	ran := false
+	if err := h.do(t.Context(), func() { ran = true }); err != nil || !ran {
+		t.Fatalf("after all have gone: ran=%v, %v", ran, err)
+	}
+}
+
+func TestVerifyOfNobody(t *testing.T) {
+	h := NewHashing(0, 0)
+	ok, rehash, err := h.Verify(t.Context(), "", "anything")
+	if ok || rehash != "" || err != nil {
+		t.Fatalf("an empty stored form: %v %q %v", ok, rehash, err)
+	}
+}

@@ -1,0 +1,168 @@
+package user
+
+import (
+	"context"
+	"errors"
+
+	"mangrove/internal/audit"
+	"mangrove/internal/connection"
+	"mangrove/internal/errs"
+	"mangrove/internal/profile"
+)
+
+// Failures of a PATCH (reference/users.md §1.8).
+var (
+	ErrConnectionUnsupported = errs.New(errs.Invalid, "operation_not_supported", "Connection is not supported for this operation.")
+	ErrStale                 = errs.New(errs.Stale, "precondition_failed", "The user was changed since it was read.")
+)
+
+// Patch edits a user. Errors as Create's.
+//
+// The rules run twice: once on what a read gives, so that a refusal costs no
+// write and no hash, and once inside the write, on the user as it is then.
+func (s *Service) Patch(ctx context.Context, id ID, req PatchRequest, a Actor) (*User, error) {
+	view, err := s.Users.View(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	now := s.Now()
+	e := edit{req: req, at: now.UnixMicro()}
+	known, err := e.resolve(ctx, s, view)
+	if err != nil {
+		return nil, err
+	}
+	e.src = profile.Source{Origin: profile.FromManagement, Connection: e.target.ID, Actor: a.actor(), At: e.at}
+	if _, err := e.apply(known); err != nil {
+		return nil, err
+	}
+	if password, ok := req.Password.Get(); ok {
+		if !e.facts.Class.HasPasswords() {
+			return nil, ErrConnectionUnsupported
+		}
+		if e.password, err = s.newPassword(ctx, e.target, password, known.Profile); err != nil {
+			return nil, err
+		}
+	}
+	op := s.operation("Update a User", a, e.target, id, now)
+	return s.Users.UpdateUser(ctx, id, func(u *User) (Effect, error) {
+		effect, err := e.apply(u)
+		effect.Events = []audit.Event{op}
+		if req.Password.IsNull() || e.password.Hash != "" {
+			effect.Events = append(effect.Events, s.event(audit.PasswordChangedAPI, a, e.target, id, now))
+		}
+		return effect, err
+	})
+}
+
+// edit is a PATCH with everything it needs gathered.
+type edit struct {
+	req         PatchRequest
+	src         profile.Source
+	at          int64
+	primary     *connection.Connection
+	target      *connection.Connection // of the identity that is edited
+	facts       profile.Connection     // of target
+	password    Password               // the new one, hashed; empty: unchanged
+	primaryName string
+}
+
+// resolve finds the connections of the edit and decodes the user of a view.
+func (e *edit) resolve(ctx context.Context, s *Service, v View) (*User, error) {
+	p, ids, err := v.decode()
+	if err != nil {
+		return nil, err
+	}
+	u := &User{ID: v.ID, Version: v.Version, Profile: p, Identities: ids, Logins: v.Logins}
+	e.primaryName = u.Primary().Connection
+	if e.primary, err = s.Connections.ConnectionByName(ctx, e.primaryName); err != nil {
+		return nil, noConnection(err)
+	}
+	e.target = e.primary
+	if name := e.req.Connection; name != "" && name != e.primaryName {
+		if e.target, err = s.Connections.ConnectionByName(ctx, name); err != nil {
+			return nil, noConnection(err)
+		}
+	}
+	e.facts = e.target.Facts()
+	return u, nil
+}
+
+func noConnection(err error) error {
+	if errors.Is(err, connection.ErrNotFound) {
+		return ErrNoConnection
+	}
+	return err
+}
+
+// apply edits u in place.
+func (e *edit) apply(u *User) (Effect, error) {
+	if e.req.IfVersion != 0 && e.req.IfVersion != u.Version {
+		return Effect{}, ErrStale
+	}
+	i := u.identityOf(e.target.Name)
+	if i < 0 {
+		return Effect{}, ErrConnectionUnsupported
+	}
+	_, hasPassword := e.req.Password.Get()
+	o := profile.EditOptions{Password: hasPassword, Secondary: i > 0}
+	changed, err := e.edit(u, i, o)
+	if err != nil {
+		return Effect{}, err
+	}
+	effect := Effect{EndSessions: profile.EndsSessions(u.Profile, changed)}
+	switch {
+	case e.req.Password.IsNull():
+		u.Password = Password{SetAt: e.at}
+		effect.EndSessions = true
+	case e.password.Hash != "":
+		u.Password = Password{Hash: e.password.Hash, SetAt: e.at}
+		effect.EndSessions = true
+	default:
+		effect.Unchanged = len(changed) == 0 && !hasPassword
+	}
+	if !effect.Unchanged {
+		u.UpdatedAt = e.at
+	}
+	return effect, nil
+}
+
+// edit runs the engine. Members that belong to the user as a whole (metadata,
+// blocked) go to the root even when a secondary identity is named.
+func (e *edit) edit(u *User, i int, o profile.EditOptions) ([]string, error) {
+	if i == 0 {
+		p, changed, err := profile.Edit(e.facts, u.Profile, e.req.Changes, o, e.src)
+		if err == nil {
+			u.Profile = p
+		}
+		return changed, err
+	}
+	var whole, own []profile.Change
+	for _, ch := range e.req.Changes {
+		switch ch.Name {
+		case profile.UserMetadata, profile.AppMetadata, profile.Blocked:
+			whole = append(whole, ch)
+		default:
+			own = append(own, ch)
+		}
+	}
+	data, changed, err := profile.Edit(e.facts, u.Identities[i].ProfileData, own, o, e.src)
+	if err != nil {
+		return nil, err
+	}
+	p, more, err := profile.Edit(e.primary.Facts(), u.Profile, whole, profile.EditOptions{}, e.src)
+	if err != nil {
+		return nil, err
+	}
+	u.Identities[i].ProfileData, u.Profile = data, p
+	return append(changed, more...), nil
+}
+
+// identityOf is the index of the identity of a connection; -1: none.
+func (u *User) identityOf(connectionName string) int {
+	for i := range u.Identities {
+		if u.Identities[i].Connection == connectionName {
+			return i
+		}
+	}
+	return -1
+}

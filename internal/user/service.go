@@ -1,0 +1,90 @@
+package user
+
+import (
+	"context"
+	"time"
+
+	"mangrove/internal/audit"
+	"mangrove/internal/connection"
+	"mangrove/internal/opt"
+	"mangrove/internal/profile"
+)
+
+// Service is the use cases. All fields are required.
+type Service struct {
+	Users       Store
+	Connections connection.Store
+	Defaults    profile.Defaults
+	Hashing     *Hashing
+	// Audit takes the records of failed sign-ins, which change nothing else.
+	Audit audit.Sink
+	Now   func() time.Time
+}
+
+// Actor is who asks.
+type Actor struct {
+	ClientID  string
+	UserID    string // of a user's own token; empty for machines
+	IP        string
+	UserAgent string
+	// LoginEvent is the type of the record of a successful sign-in; empty: audit.LoginOK.
+	LoginEvent string
+}
+
+// CreateRequest is POST /users or a public sign-up. Changes hold the profile
+// attributes only, in the order of the body.
+type CreateRequest struct {
+	Connection string // name
+	Changes    []profile.Change
+	UserID     string // without prefix; empty: generated
+	Password   string
+	// Signup: public sign-up, with its rules and its errors (reference/users.md §7).
+	Signup bool
+}
+
+// PatchRequest is PATCH /users/{id}.
+type PatchRequest struct {
+	Changes    []profile.Change
+	Password   opt.Value[string]
+	Connection string // name; empty: the primary identity's
+	// IfVersion, when not zero, must be the user's version.
+	IfVersion int64
+}
+
+// event fills in what every record of a use case has.
+func (s *Service) event(kind string, a Actor, c *connection.Connection, id ID, now time.Time) audit.Event {
+	e := audit.Event{
+		Type: kind, At: now.UnixMicro(), ClientID: a.ClientID, UserID: string(id),
+		IP: a.IP, UserAgent: a.UserAgent,
+	}
+	if c != nil {
+		e.Connection, e.ConnectionID = c.Name, c.ID
+	}
+	return e
+}
+
+// operation is the record of a Management API write.
+func (s *Service) operation(description string, a Actor, c *connection.Connection, id ID, now time.Time) audit.Event {
+	e := s.event(audit.APIOperation, a, c, id, now)
+	e.Description = description
+	return e
+}
+
+func (a Actor) actor() string {
+	if a.UserID != "" {
+		return a.UserID
+	}
+	return a.ClientID
+}
+
+// Delete removes a user; deleting nobody is no error (reference/users.md §3.6).
+func (s *Service) Delete(ctx context.Context, id ID, a Actor) error {
+	now := s.Now()
+	e := s.operation("Delete a User", a, nil, id, now)
+	gone := s.event(audit.UserDeleted, a, nil, id, now)
+	err := s.Users.DeleteUser(ctx, id, Effect{Events: []audit.Event{e, gone}})
+	if isNotFound(err) {
+		return nil
+	}
+	return err
+}

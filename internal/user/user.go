@@ -1,0 +1,149 @@
+package user
+
+import (
+	"context"
+	"strings"
+
+	"mangrove/internal/audit"
+	"mangrove/internal/profile"
+)
+
+// ID is the user_id: provider, a vertical bar, and the id at the provider
+// (reference/users.md §1.4).
+type ID string
+
+// Identity is one way in which the user can sign in. The first of a user is
+// the primary: ID = Provider + "|" + UserID.
+type Identity struct {
+	Provider     string // strategy
+	Connection   string // connection name, as shown
+	ConnectionID string
+	UserID       string // everything after the first bar
+	Subject      string // what the provider calls the person; equals UserID for connections of ours
+	IsSocial     bool
+	// ProfileData is the profile of a secondary identity; empty on the primary.
+	ProfileData profile.Profile
+	// Claims are the last upstream claims as received; nil for connections of ours.
+	Claims profile.Value
+	// ClaimsAt is when they came, microseconds.
+	ClaimsAt int64
+	// Tokens are the upstream's tokens as a JSON object (access_token,
+	// refresh_token, expires_in, …). The store seals them; shown with
+	// read:user_idp_tokens only.
+	Tokens profile.Value
+}
+
+// Password is the stored hash of a user of ours.
+type Password struct {
+	// Hash is in a form that passwd.Verify knows; empty: no password, nothing verifies.
+	Hash string
+	// SetAt is last_password_reset in microseconds; zero: never changed since creation.
+	SetAt int64
+	// Imported: the hash came from an import and was not yet used for a login.
+	Imported bool
+}
+
+// Logins is the login record. It lives in a row of its own, so that a login
+// that changes nothing in the profile writes nothing to the profile.
+type Logins struct {
+	Last  int64 // microseconds; zero: never
+	IP    string
+	Count int64
+}
+
+// User is the whole aggregate. Times are microseconds since 1970, UTC.
+type User struct {
+	ID         ID
+	Version    int64 // grows by one with each write; the ETag
+	Profile    profile.Profile
+	Identities []Identity
+	Password   Password
+	// MFAFactors are the imported factors, as they came; nil when none.
+	MFAFactors profile.Value
+	Logins     Logins
+	CreatedAt  int64
+	UpdatedAt  int64 // of the profile; what is shown is the later of this and Logins.Last
+}
+
+// Primary is the first identity.
+func (u *User) Primary() *Identity { return &u.Identities[0] }
+
+// View is what a read needs, as stored bytes: one copy to the wire.
+type View struct {
+	ID      ID
+	Version int64
+	// Attributes is a compact JSON object of the profile, names sorted.
+	Attributes []byte
+	// Identities is the compact JSON array of the wire form, without tokens.
+	Identities []byte
+	// LastPasswordReset, CreatedAt, UpdatedAt as in User; zero: absent.
+	LastPasswordReset, CreatedAt, UpdatedAt int64
+	Logins                                  Logins
+}
+
+// Identifier kinds, for sign-in and uniqueness.
+const (
+	ByEmail    = "email"
+	ByUsername = "username"
+	ByPhone    = "phone_number"
+)
+
+// Identifiers are the sign-in names that must be unique among the users of one
+// connection of ours: kind to folded value. Users of an upstream have none.
+// email, username and phone_number of the profile; folded as stored (lower
+// case for e-mail and username).
+func (u *User) Identifiers() map[string]string {
+	m := map[string]string{}
+	for _, k := range []string{ByEmail, ByUsername, ByPhone} {
+		if v := u.Profile.Text(k); v != "" {
+			if k != ByPhone {
+				v = strings.ToLower(v)
+			}
+			m[k] = v
+		}
+	}
+	return m
+}
+
+// Effect tells the store what else belongs into the transaction of a change.
+type Effect struct {
+	Events      []audit.Event
+	EndSessions bool // the user's browser sessions end
+	// Unchanged: nothing to write, not even the version.
+	Unchanged bool
+}
+
+// Store is what the use cases need. Every method is one transaction.
+//
+// Errors: ErrNotFound; ErrExists when the id or an e-mail or phone number is
+// taken, ErrUsernameTaken for a username; the fn's own error otherwise, and
+// then nothing was written.
+type Store interface {
+	View(ctx context.Context, id ID) (View, error)
+	// ViewsByEmail finds primaries' profiles with exactly this e-mail, oldest first.
+	ViewsByEmail(ctx context.Context, email string) ([]View, error)
+	// Users is the page of up to limit users after the id (empty: from the start), by id.
+	Users(ctx context.Context, after ID, limit int) ([]View, error)
+	User(ctx context.Context, id ID) (*User, error)
+	// UserByIdentifier finds a user of a connection of ours by a folded identifier.
+	UserByIdentifier(ctx context.Context, connectionID, kind, value string) (*User, error)
+
+	CreateUser(ctx context.Context, u *User, e Effect) error
+	// UpdateUser runs fn on the user as it is now, locked, and saves what fn made of it.
+	// fn may run more than once and must not do I/O.
+	UpdateUser(ctx context.Context, id ID, fn func(*User) (Effect, error)) (*User, error)
+	// DeleteUser also ends sessions and frees identifiers. ErrNotFound when there is none.
+	DeleteUser(ctx context.Context, id ID, e Effect) error
+
+	// Federate finds the user who has the identity (connection id, subject), among
+	// all identities, locks it, and runs fn on it; nil when there is none, and then
+	// the user that fn returns is created. fn returns the user to keep (nil: keep
+	// nothing), and what is to be written: when the Effect says Unchanged, only the
+	// identity's Claims/Tokens (where they differ), the login record and the events are.
+	// login is added to the login record in the same transaction.
+	Federate(ctx context.Context, connectionID, subject string, login Logins,
+		fn func(*User) (*User, Effect, error)) (*User, error)
+	// RecordLogin adds a login to the record, and saves a rehashed password if rehash
+	// is not empty and the stored hash is still old.
+	RecordLogin(ctx context.Context, id ID, login Logins, old, rehash string, e Effect) error
+}
