@@ -1,0 +1,99 @@
+package store
+
+import (
+	"context"
+	"errors"
+)
+
+// What the tests beside the package may reach.
+
+// Exec runs one statement as a transaction of its own.
+func (s *Store) Exec(ctx context.Context, q string, args ...any) error {
+	return s.write(ctx, func(t tx) error {
+		_, err := t.exec(q, args...)
+		return err
+	})
+}
+
+// InsertRaw inserts rows of users, identities and identifiers in one bulk
+// transaction, with no check of what happened.
+func (s *Store) InsertRaw(ctx context.Context, users, identities, identifiers [][]any) error {
+	return s.writeBulk(ctx, func(t tx) error {
+		for b, rows := range map[*bulk][][]any{usersTable: users, identitiesTable: identities, identifiersTable: identifiers} {
+			if _, err := t.insertNew(b, rows); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// LimitPages makes the disk of an SQLite store full at n pages, on this and
+// every later connection of the writer; 0 lifts the limit.
+func (s *Store) LimitPages(n int64) {
+	w := s.eng.(*sqliteEngine).writer
+	open := w.open
+	limit := func(c *sqliteConn) {
+		if n == 0 {
+			n = 1 << 30
+		}
+		var v int64
+		_, _ = one(c, "PRAGMA max_page_count = "+itoa(n), nil, &v)
+	}
+	_ = s.eng.write(context.Background(), func(t tx) error {
+		w.open = func() (*sqliteConn, error) {
+			c, err := open()
+			if err == nil {
+				limit(c)
+			}
+			return c, err
+		}
+		limit(w.conn)
+		return errUnchanged
+	})
+}
+
+// Pages is the size of an SQLite database.
+func (s *Store) Pages() (n int64) {
+	_ = s.eng.write(context.Background(), func(t tx) error {
+		_, err := one(t, "PRAGMA page_count", nil, &n)
+		return errors.Join(err, errUnchanged)
+	})
+	return n
+}
+
+// Plan is SQLite's plan of a query, a line per step.
+func (s *Store) Plan(q string, args ...any) (plan []string, err error) {
+	err = s.read(context.Background(), func(r reader) error {
+		return r.query("EXPLAIN QUERY PLAN "+q, args, func(r row) error {
+			var id, parent, unused int64
+			var step string
+			err := r.Scan(&id, &parent, &unused, &step)
+			plan = append(plan, step)
+			return err
+		})
+	})
+	return plan, err
+}
+
+// Hot are the statements of every request, of logins and of jobs.
+func Hot() map[string]string {
+	return map[string]string{
+		"view": selectView, "views by e-mail": viewsByEmail, "page of users": viewsAfter, "user": selectUser, "lock user": lockUser,
+		"user by identifier": selectByIdentifier, "user by identity": selectByIdentity, "upstream data": selectUpstream,
+		"save user": updateUser, "record login": recordLogin, "rehash": rehashPassword, "end sessions": endSessions,
+		"session": selectSession, "touch session": touchSession, "transaction": selectTransaction, "take transaction": takeTransaction,
+		"redeem code": redeemCode, "spoil code": spoilCode, "kill tokens": killTokens, "opaque": selectOpaque,
+		"client": selectClient, "connection": selectConnection, "connection by name": selectConnectionByName, "connection by realm": selectConnectionByRealm,
+		"grant": selectGrantFor, "resource server": selectResourceServerByIdentifier, "users of a connection": connectionHasUsers,
+		"holders of names": namesHeld + "(?, ?)", "holders of ids": idsHeld + "(?, ?)", "lock users": lockUsers + "(?, ?)",
+		"piece": selectPiece, "pieces": deletePieces, "row errors": selectErrors, "any job": anyJob, "claim": claimJob,
+		"sweep codes": sweeps[0], "sweep tokens": sweeps[1], "sweep sessions": sweeps[2], "sweep transactions": sweeps[3],
+		"stale uploads": staleUploads, "old jobs": oldJobs,
+	}
+}
+
+// Checkpoint runs a checkpoint as the writer would ask for it.
+func (s *Store) Checkpoint() error { return s.eng.(*sqliteEngine).check.checkpoint() }
+
+func itoa(n int64) string { return pieceID("", n)[1:] }

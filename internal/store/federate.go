@@ -1,0 +1,202 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"mangrove/internal/user"
+)
+
+const (
+	selectByIdentity = `SELECT ` + userColumns + ` FROM users WHERE user_id =
+		(SELECT user_id FROM identities WHERE connection_id = ? AND subject = ?)`
+	addLogin = `INSERT INTO user_logins (user_id, last_login, last_ip, logins_count) VALUES (?, ?, ?, ?)
+		ON CONFLICT (user_id) DO UPDATE SET last_login = excluded.last_login, last_ip = excluded.last_ip,
+		logins_count = user_logins.logins_count + excluded.logins_count`
+	countLogin = addLogin + ` RETURNING last_login, last_ip, logins_count`
+	// casUser locks the user if it is still as it was read.
+	casUser     = `UPDATE users SET version = version + 1 WHERE user_id = ? AND version = ?`
+	restoreUser = `UPDATE users SET version = version - 1 WHERE user_id = ?`
+)
+
+// federateTries bounds how often a login starts afresh. Each time somebody else
+// wrote this very user or identity in between.
+const federateTries = 20
+
+// Federate is a login from upstream. Most logins change nothing in the profile:
+// they read, and write the login record. So the user is read unlocked, and
+// locked by its version only when there is something to save.
+func (s *Store) Federate(ctx context.Context, connectionID, subject string, login user.Logins,
+	fn func(*user.User) (*user.User, user.Effect, error)) (u *user.User, err error) {
+	for n := range federateTries {
+		// After a lost race the lock comes first, so that the second try is the last.
+		lockFirst := n > 0
+		err = s.write(ctx, func(t tx) error {
+			u = nil
+			u, err = s.federate(t, connectionID, subject, login, lockFirst, fn)
+			return err
+		})
+		if !errors.Is(err, errAgain) {
+			break
+		}
+	}
+	if errors.Is(err, errAgain) {
+		return nil, errDown.Because(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+func (s *Store) federate(t tx, connectionID, subject string, login user.Logins, lockFirst bool,
+	fn func(*user.User) (*user.User, user.Effect, error)) (*user.User, error) {
+	row := &userRow{}
+	found, err := one(t, selectByIdentity, args(connectionID, subject), row.dest()...)
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return s.federateNew(t, login, fn)
+	}
+	locked := false
+	if lockFirst {
+		id := row.id
+		row = &userRow{}
+		if locked, err = one(t, lockUser, args(id), row.dest()...); err != nil {
+			return nil, err
+		}
+		if !locked {
+			return nil, errAgain // deleted in between
+		}
+		row.version--
+	}
+	u, err := s.decode(row)
+	if err != nil {
+		return nil, err
+	}
+	var current *user.Identity
+	for i := range u.Identities {
+		if id := &u.Identities[i]; id.ConnectionID == connectionID && id.Subject == subject {
+			current = id
+			if err := s.upstreamData(t, u, id); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if current == nil {
+		return nil, fmt.Errorf("user %s: the identity of %s is not among its identities", row.id, connectionID)
+	}
+	old := remember(row, u)
+	was := *current
+	u, e, err := fn(u)
+	switch {
+	case err != nil:
+		return nil, err
+	case u == nil:
+		return nil, s.federateNothing(t, locked, row, e)
+	case e.Unchanged:
+		if err := s.federateNothing(t, locked, row, e); err != nil {
+			return nil, err
+		}
+		for i := range u.Identities {
+			if id := &u.Identities[i]; id.ConnectionID == connectionID && id.Subject == subject {
+				if err := s.saveUpstream(t, u.ID, &was, id); err != nil {
+					return nil, err
+				}
+			}
+		}
+		u.Version = row.version
+	default:
+		if !locked {
+			n, err := t.exec(casUser, row.id, row.version)
+			if err != nil {
+				return nil, err
+			}
+			if n == 0 {
+				return nil, errAgain
+			}
+		}
+		row.version++
+		if err := s.saveUser(t, old, u, e); err != nil {
+			return nil, err
+		}
+	}
+	return u, s.countLogin(t, u, login)
+}
+
+// federateNothing leaves the user's row as it is, and writes the events.
+func (s *Store) federateNothing(t tx, locked bool, row *userRow, e user.Effect) error {
+	if locked {
+		if err := t.send(nil, restoreUser, row.id); err != nil {
+			return err
+		}
+	}
+	return s.record(t, e.Events...)
+}
+
+// federateNew is the first login of somebody. When another login of the same
+// person is faster, the identity is taken, and the next try finds the user.
+func (s *Store) federateNew(t tx, login user.Logins, fn func(*user.User) (*user.User, user.Effect, error)) (*user.User, error) {
+	u, e, err := fn(nil)
+	if err != nil {
+		return nil, err
+	}
+	if u == nil {
+		return nil, s.record(t, e.Events...)
+	}
+	u.Logins = user.Logins{}
+	insert, err := s.prepareCreate(u, errAgain)
+	if err != nil {
+		return nil, err
+	}
+	if err := insert(t); err != nil {
+		return nil, err
+	}
+	if err := s.record(t, e.Events...); err != nil {
+		return nil, err
+	}
+	return u, s.countLogin(t, u, login)
+}
+
+// countLogin adds to the login record and shows it in u.
+func (s *Store) countLogin(t tx, u *user.User, login user.Logins) error {
+	_, err := one(t, countLogin, args(string(u.ID), login.Last, login.IP, login.Count), &u.Logins.Last, &u.Logins.IP, &u.Logins.Count)
+	return err
+}
+
+const (
+	// recordLogin writes nothing for a user who is gone.
+	recordLogin = `INSERT INTO user_logins (user_id, last_login, last_ip, logins_count)
+		SELECT user_id, CAST(? AS BIGINT), CAST(? AS TEXT), CAST(? AS BIGINT) FROM users WHERE user_id = ?
+		ON CONFLICT (user_id) DO UPDATE SET last_login = excluded.last_login, last_ip = excluded.last_ip,
+		logins_count = user_logins.logins_count + excluded.logins_count`
+	// The version stays: a rehash changes nothing that anybody can see.
+	rehashPassword = `UPDATE users SET password_hash = ?, password_imported = ? WHERE user_id = ? AND password_hash = ?`
+)
+
+// RecordLogin adds to the login record, and replaces the old hash by rehash. A
+// rehash that equals the old one only clears Password.Imported.
+func (s *Store) RecordLogin(ctx context.Context, id user.ID, login user.Logins, old, rehash string, e user.Effect) error {
+	return s.write(ctx, func(t tx) error {
+		n, err := t.exec(recordLogin, login.Last, login.IP, login.Count, string(id))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return user.ErrNotFound
+		}
+		if rehash != "" {
+			if err := t.send(nil, rehashPassword, rehash, false, string(id), old); err != nil {
+				return err
+			}
+		}
+		if e.EndSessions {
+			if err := t.send(nil, endSessions, string(id)); err != nil {
+				return err
+			}
+		}
+		return s.record(t, e.Events...)
+	})
+}

@@ -1,0 +1,307 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"mangrove/internal/audit"
+	"mangrove/internal/job"
+)
+
+var jobsTable = &bulk{
+	table: "jobs",
+	cols: []column{
+		{"job_id", text}, {"type", text}, {"status", text}, {"connection_id", text}, {"connection", text}, {"params", blob},
+		{"failed", number}, {"updated", number}, {"inserted", number}, {"total", number}, {"status_details", text},
+		{"consumed", number}, {"input_bytes", number}, {"created_at", number}, {"updated_at", number}, {"actor_client_id", text},
+		{"owner", text}, {"fence", number}, {"lease_until", number},
+	},
+}
+
+var insertJob = jobsTable.insert()
+
+var jobColumns = jobsTable.names()
+
+var (
+	selectJob = `SELECT ` + jobColumns + ` FROM jobs WHERE job_id = ?`
+	// claimJob asks again what the subquery asked: when two nodes chose the same
+	// job, the second finds it taken.
+	claimJob = `UPDATE jobs SET owner = ?, fence = fence + 1, lease_until = ?, status = 'processing', updated_at = ?
+		WHERE job_id = (SELECT j.job_id FROM jobs j WHERE j.status IN ('pending', 'processing') AND j.lease_until <= ?
+			ORDER BY j.created_at, j.job_id LIMIT 1)
+		AND status IN ('pending', 'processing') AND lease_until <= ? RETURNING ` + jobColumns
+	anyJob = `SELECT job_id FROM jobs WHERE status IN ('pending', 'processing') AND lease_until <= ? LIMIT 1`
+)
+
+const (
+	// held is the condition that a lease still stands.
+	held        = ` WHERE job_id = ? AND owner = ? AND fence = ? AND status = 'processing'`
+	extendLease = `UPDATE jobs SET lease_until = ?` + held
+	releaseJob  = `UPDATE jobs SET lease_until = 0, owner = ''` + held
+	finishJob   = `UPDATE jobs SET status = ?, status_details = ?, updated_at = ?, lease_until = 0, owner = ''` + held
+
+	touchJob     = `UPDATE jobs SET updated_at = ? WHERE job_id = ? AND status = 'receiving'`
+	publishJob   = `UPDATE jobs SET status = 'pending', input_bytes = ?, updated_at = ? WHERE job_id = ? AND status = 'receiving'`
+	insertPiece  = `INSERT INTO job_input (job_id, seq, piece) VALUES (?, ?, ?)`
+	selectPiece  = `SELECT piece FROM job_input WHERE job_id = ? AND seq = ?`
+	deletePieces = `DELETE FROM job_input WHERE job_id = ? AND seq IN (SELECT i.seq FROM job_input i WHERE i.job_id = ? ORDER BY i.seq LIMIT 4)`
+	dropJob      = `DELETE FROM jobs WHERE job_id = ? AND status = 'receiving'`
+	selectErrors = `SELECT supplied, problems FROM job_errors WHERE job_id = ? AND n > ? ORDER BY n LIMIT ?`
+)
+
+func jobRow(j *job.Job) []any {
+	return []any{
+		j.ID, j.Type, j.Status, j.ConnectionID, j.Connection, []byte(j.Params),
+		j.Summary.Failed, j.Summary.Updated, j.Summary.Inserted, j.Summary.Total, j.StatusDetails,
+		j.Cursor, j.InputBytes, j.CreatedAt, j.UpdatedAt, j.ActorClientID, "", int64(0), int64(0),
+	}
+}
+
+func readJob(r reader, q string, a ...any) (*job.Job, *job.Lease, error) {
+	var j job.Job
+	var l job.Lease
+	var until int64
+	found, err := one(r, q, a, &j.ID, &j.Type, &j.Status, &j.ConnectionID, &j.Connection, (*[]byte)(&j.Params),
+		&j.Summary.Failed, &j.Summary.Updated, &j.Summary.Inserted, &j.Summary.Total, &j.StatusDetails,
+		&j.Cursor, &j.InputBytes, &j.CreatedAt, &j.UpdatedAt, &j.ActorClientID, &l.Owner, &l.Fence, &until)
+	if err != nil || !found {
+		return nil, nil, err
+	}
+	j.Params = value(j.Params)
+	l.JobID = j.ID
+	return &j, &l, nil
+}
+
+// CreateJob inserts it.
+func (s *Store) CreateJob(ctx context.Context, j *job.Job, e audit.Event) error {
+	return s.write(ctx, func(t tx) error {
+		if err := t.send(nil, insertJob, jobRow(j)...); err != nil {
+			return err
+		}
+		return s.record(t, e)
+	})
+}
+
+// Job finds by id, whatever its status.
+func (s *Store) Job(ctx context.Context, id string) (j *job.Job, err error) {
+	err = s.read(ctx, func(r reader) error {
+		j, _, err = readJob(r, selectJob, id)
+		if err == nil && j == nil {
+			return job.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+func pieceID(jobID string, seq int64) string { return jobID + "/" + strconv.FormatInt(seq, 10) }
+
+// AppendInput keeps a piece of the file, sealed: it may hold secrets that the
+// users of the import will have sealed.
+func (s *Store) AppendInput(ctx context.Context, jobID string, seq int64, piece []byte) error {
+	sealed := s.seal(piece, "job_input", pieceID(jobID, seq))
+	return s.writeBulk(ctx, func(t tx) error {
+		n, err := t.exec(touchJob, s.micros(), jobID)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return job.ErrNotFound
+		}
+		return t.send(nil, insertPiece, jobID, seq, sealed)
+	})
+}
+
+// InputPiece reads a piece; nil where there is none.
+func (s *Store) InputPiece(ctx context.Context, jobID string, seq int64) (piece []byte, err error) {
+	err = s.read(ctx, func(r reader) error {
+		var sealed []byte
+		found, err := one(r, selectPiece, args(jobID, seq), &sealed)
+		if err != nil || !found {
+			return err
+		}
+		if piece, err = s.open(sealed, "job_input", pieceID(jobID, seq)); err != nil {
+			return fmt.Errorf("input of job %s: %w", jobID, err)
+		}
+		if piece == nil {
+			piece = []byte{}
+		}
+		return nil
+	})
+	return piece, err
+}
+
+// Publish makes a received job pending.
+func (s *Store) Publish(ctx context.Context, jobID string, inputBytes int64) error {
+	return s.write(ctx, func(t tx) error {
+		n, err := t.exec(publishJob, inputBytes, s.micros(), jobID)
+		if err == nil && n == 0 {
+			return job.ErrNotFound
+		}
+		return err
+	})
+}
+
+// DropJob removes a job whose input never became complete.
+func (s *Store) DropJob(ctx context.Context, jobID string) error {
+	err := s.write(ctx, func(t tx) error {
+		n, err := t.exec(dropJob, jobID)
+		if err == nil && n == 0 {
+			return job.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return s.dropInput(ctx, jobID)
+}
+
+// dropInput removes the pieces, few at a time: SQLite visits every page that it
+// frees, and others want to write in between.
+func (s *Store) dropInput(ctx context.Context, jobID string) error {
+	for {
+		var n int64
+		err := s.writeBulk(ctx, func(t tx) (err error) {
+			n, err = t.exec(deletePieces, jobID, jobID)
+			return err
+		})
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+}
+
+// Claim leases the oldest job that nobody works on.
+func (s *Store) Claim(ctx context.Context, owner string, now, until int64) (j *job.Job, l *job.Lease, err error) {
+	// Idle nodes ask all the time: that must not be a write.
+	var open bool
+	err = s.read(ctx, func(r reader) error {
+		var id string
+		open, err = one(r, anyJob, args(now), &id)
+		return err
+	})
+	if err != nil || !open {
+		return nil, nil, err
+	}
+	for range tries { // another node may take the one that we choose
+		err = s.write(ctx, func(t tx) error {
+			if j, l, err = readJob(t, claimJob, owner, until, now, now, now); err != nil {
+				return err
+			}
+			if j == nil {
+				var id string
+				if more, err := one(t, anyJob, args(now), &id); err != nil {
+					return err
+				} else if more {
+					return errAgain
+				}
+				return errUnchanged
+			}
+			return nil
+		})
+		if !errors.Is(err, errAgain) {
+			break
+		}
+	}
+	switch {
+	case errors.Is(err, errUnchanged), errors.Is(err, errAgain):
+		return nil, nil, nil
+	case err != nil:
+		return nil, nil, err
+	}
+	return j, l, nil
+}
+
+// leased runs an update of a job that must still be l's.
+func leased(t tx, l job.Lease, q string, a ...any) error {
+	n, err := t.exec(q, append(a, l.JobID, l.Owner, l.Fence)...)
+	if err == nil && n == 0 {
+		return job.ErrLeaseLost
+	}
+	return err
+}
+
+// Extend moves the end of the lease.
+func (s *Store) Extend(ctx context.Context, l job.Lease, until int64) error {
+	return s.write(ctx, func(t tx) error { return leased(t, l, extendLease, until) })
+}
+
+// Release gives the job back.
+func (s *Store) Release(ctx context.Context, l job.Lease) error {
+	return s.write(ctx, func(t tx) error { return leased(t, l, releaseJob) })
+}
+
+// Finish ends the job. Its input goes afterwards, piece by piece; what a crash
+// leaves of it Sweep finds.
+func (s *Store) Finish(ctx context.Context, l job.Lease, status, details string, now int64, e ...audit.Event) error {
+	err := s.write(ctx, func(t tx) error {
+		if err := leased(t, l, finishJob, status, details, now); err != nil {
+			return err
+		}
+		return s.record(t, e...)
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.dropInput(ctx, l.JobID); err != nil {
+		s.log.Warn("input of a finished job is left to the sweep", "job", l.JobID, "error", err)
+	}
+	return nil
+}
+
+// RowErrors reads errors by number, from 1.
+func (s *Store) RowErrors(ctx context.Context, jobID string, after int64, limit int) (list []job.RowError, err error) {
+	err = s.read(ctx, func(r reader) error {
+		list = nil
+		return r.query(selectErrors, args(jobID, after, int64(limit)), func(r row) error {
+			var e job.RowError
+			var problems []byte
+			if err := r.Scan((*[]byte)(&e.User), &problems); err != nil {
+				return err
+			}
+			if err := json.Unmarshal(problems, &e.Errors); err != nil {
+				return err
+			}
+			e.User = value(e.User)
+			list = append(list, e)
+			return nil
+		})
+	})
+	return list, err
+}
+
+// DeleteUsersOf deletes up to limit users of a connection, and the connection
+// when none is left and it was to be deleted.
+func (s *Store) DeleteUsersOf(ctx context.Context, connectionID string, limit int) (n int, err error) {
+	defer s.cache.connections.drop()
+	err = s.writeBulk(ctx, func(t tx) error {
+		var ids []string
+		err := t.query(`SELECT user_id FROM users WHERE connection_id = ? ORDER BY user_id LIMIT ?`, args(connectionID, int64(limit)), func(r row) error {
+			var id string
+			err := r.Scan(&id)
+			ids = append(ids, id)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if n, err = s.deleteUsers(t, ids); err != nil {
+			return err
+		}
+		if len(ids) < limit {
+			return t.send(nil, dropConnection, connectionID)
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return n, nil
+}

@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"mangrove/internal/job"
+)
+
+// How long jobs stay (reference/users.md §6.4: jobs and their data vanish after
+// 24 h) and how long an upload may be silent, in microseconds.
+const (
+	jobsStay      = 24 * 3600 * 1_000_000
+	uploadSilence = 3600 * 1_000_000
+)
+
+// sweepLimit bounds one transaction of the sweep.
+const sweepLimit = 500
+
+var sweeps = []string{
+	`DELETE FROM codes WHERE code_hash IN (SELECT c.code_hash FROM codes c WHERE c.expires_at <= ? ORDER BY c.expires_at LIMIT ?)`,
+	`DELETE FROM opaque_tokens WHERE token_hash IN (SELECT o.token_hash FROM opaque_tokens o WHERE o.expires_at <= ? ORDER BY o.expires_at LIMIT ?)`,
+	// A session that was idle too long is found no more; it goes at its absolute end.
+	`DELETE FROM sessions WHERE session_hash IN (SELECT s.session_hash FROM sessions s WHERE s.expires_at <= ? ORDER BY s.expires_at LIMIT ?)`,
+	`DELETE FROM login_transactions WHERE transaction_hash IN
+		(SELECT l.transaction_hash FROM login_transactions l WHERE l.expires_at <= ? ORDER BY l.expires_at LIMIT ?)`,
+}
+
+const (
+	staleUploads = `SELECT job_id FROM jobs WHERE status = 'receiving' AND updated_at <= ? LIMIT 20`
+	oldJobs      = `SELECT job_id FROM jobs WHERE status IN ('completed', 'failed') AND updated_at <= ? LIMIT 20`
+	leftInput    = `SELECT DISTINCT i.job_id FROM job_input i WHERE NOT EXISTS
+		(SELECT 1 FROM jobs j WHERE j.job_id = i.job_id AND j.status IN ('receiving', 'pending', 'processing')) LIMIT 20`
+	dropOldJob    = `DELETE FROM jobs WHERE job_id = ? AND status IN ('completed', 'failed')`
+	dropJobErrors = `DELETE FROM job_errors WHERE job_id = ? AND n IN (SELECT e.n FROM job_errors e WHERE e.job_id = ? ORDER BY e.n LIMIT ?)`
+)
+
+// Sweep deletes what is over: codes, opaque tokens, sessions and login
+// transactions that expired by now, uploads that were given up, and jobs that
+// ended a day ago. It works in small transactions that let others go first.
+func (s *Store) Sweep(ctx context.Context, now int64) error {
+	for _, q := range sweeps {
+		if err := s.deleteAll(ctx, q, now, int64(sweepLimit)); err != nil {
+			return err
+		}
+	}
+	return s.sweepJobs(ctx, now)
+}
+
+// deleteAll repeats a limited delete until it finds nothing. An empty sweep is
+// a read for most of the tables most of the time, hence cheap.
+func (s *Store) deleteAll(ctx context.Context, q string, a ...any) error {
+	for {
+		var n int64
+		err := s.writeBulk(ctx, func(t tx) (err error) {
+			n, err = t.exec(q, append([]any{}, a...)...)
+			return err
+		})
+		if err != nil || n < sweepLimit {
+			return err
+		}
+	}
+}
+
+func (s *Store) sweepJobs(ctx context.Context, now int64) error {
+	stale, err := s.texts(ctx, staleUploads, now-uploadSilence)
+	if err != nil {
+		return err
+	}
+	for _, id := range stale {
+		// An upload that came back to life in between is not there to be dropped.
+		if err := s.DropJob(ctx, id); err != nil && !errors.Is(err, job.ErrNotFound) {
+			return err
+		}
+	}
+	old, err := s.texts(ctx, oldJobs, now-jobsStay)
+	if err != nil {
+		return err
+	}
+	for _, id := range old {
+		if err := s.deleteAll(ctx, dropJobErrors, id, id, int64(sweepLimit)); err != nil {
+			return err
+		}
+		if err := s.writeBulk(ctx, func(t tx) error { return t.send(nil, dropOldJob, id) }); err != nil {
+			return err
+		}
+	}
+	left, err := s.texts(ctx, leftInput)
+	if err != nil {
+		return err
+	}
+	for _, id := range left {
+		if err := s.dropInput(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// texts reads one column of text.
+func (s *Store) texts(ctx context.Context, q string, a ...any) (list []string, err error) {
+	err = s.read(ctx, func(r reader) error {
+		list = nil
+		return r.query(q, a, func(r row) error {
+			var v string
+			err := r.Scan(&v)
+			list = append(list, v)
+			return err
+		})
+	})
+	return list, err
+}
