@@ -1,0 +1,160 @@
+package mgmt
+
+import (
+	"errors"
+	"net/http"
+	"regexp"
+	"time"
+
+	"mangrove/internal/errs"
+	"mangrove/internal/job"
+	"mangrove/internal/profile"
+	"mangrove/internal/schema"
+	"mangrove/internal/web"
+)
+
+var jobIDParam = schema.Property{
+	Name: "id", Description: "ID of the job.", Types: schema.String,
+	Pattern: regexp.MustCompile(`^job_[A-Za-z0-9]{16}$`),
+}
+
+// errNoJob is how GET /jobs/{id} says it; its errors have job.ErrNotFound's text
+// (reference/users.md §3.10).
+var errNoJob = errs.New(errs.NotFound, "inexistent_job", "Job not found.")
+
+// jobJSON is a job as shown; the order of members is the recorded one
+// (reference/users.md §6.1, §8).
+type jobJSON struct {
+	Type          string       `json:"type"`
+	Status        string       `json:"status"`
+	StatusDetails string       `json:"status_details,omitempty"`
+	ConnectionID  string       `json:"connection_id,omitempty"`
+	Summary       *job.Summary `json:"summary,omitempty"`
+	Connection    string       `json:"connection,omitempty"`
+	ExternalID    string       `json:"external_id,omitempty"`
+	CreatedAt     string       `json:"created_at"`
+	ID            string       `json:"id"`
+}
+
+func shownJob(j *job.Job) jobJSON {
+	out := jobJSON{
+		Type: j.Type, Status: j.Status, StatusDetails: j.StatusDetails,
+		ConnectionID: j.ConnectionID, Connection: j.Connection,
+		ExternalID: readImportParams(j.Params).ExternalID,
+		CreatedAt:  iso(j.CreatedAt), ID: j.ID,
+	}
+	if j.Status == job.Completed {
+		s := j.Summary
+		out.Summary = &s
+	}
+	return out
+}
+
+// job finds the job of the path. Jobs that are ours alone, and those whose file
+// is still coming, are not there.
+func (a *api) job(r *http.Request) (*job.Job, error) {
+	id, err := web.Param(r, "id")
+	if err != nil {
+		return nil, err
+	}
+	if vs := jobIDParam.Check("id", profile.Text(id)); len(vs) > 0 {
+		return nil, pathError(vs[0])
+	}
+	j, err := a.Jobs.Job(r.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	if j.Type == job.ConnectionDelete || j.Status == job.Receiving {
+		return nil, job.ErrNotFound
+	}
+	web.Note(r, "job", j.ID)
+	return j, nil
+}
+
+// getJob is GET /jobs/{id}.
+func (a *api) getJob(w http.ResponseWriter, r *http.Request, _ *caller) error {
+	j, err := a.job(r)
+	if errors.Is(err, job.ErrNotFound) {
+		return errNoJob
+	}
+	if err != nil {
+		return err
+	}
+	web.WriteJSON(w, http.StatusOK, web.TypeJSON, shownJob(j))
+	return nil
+}
+
+// errorsPage is how many row errors are held at once.
+const errorsPage = 200
+
+// writePace is how long one page of an answer may take to leave.
+const writePace = 60 * time.Second
+
+// getJobErrors is GET /jobs/{id}/errors: the job itself when it failed as a
+// whole, else the rows that failed, else 204. The content type has no charset
+// (reference/users.md §3.0).
+func (a *api) getJobErrors(w http.ResponseWriter, r *http.Request, _ *caller) error {
+	j, err := a.job(r)
+	if err != nil {
+		return err
+	}
+	if j.Status == job.Failed {
+		web.WriteJSON(w, http.StatusOK, web.TypeJSONPlain, shownJob(j))
+		return nil
+	}
+	page, err := a.Jobs.RowErrors(r.Context(), j.ID, 0, errorsPage)
+	if err != nil {
+		return err
+	}
+	if len(page) == 0 {
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	h := w.Header()
+	h.Set("Content-Type", web.TypeJSONPlain)
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(http.StatusOK)
+	separator := byte('[')
+	for seen := int64(0); len(page) > 0; {
+		b := make([]byte, 0, 256*len(page))
+		for i := range page {
+			b = appendRowError(append(b, separator), &page[i])
+			separator = ','
+			seen++
+		}
+		web.Extend(w, writePace)
+		if _, err := w.Write(b); err != nil {
+			return nil // the reader has gone
+		}
+		if len(page) < errorsPage {
+			break
+		}
+		if page, err = a.Jobs.RowErrors(r.Context(), j.ID, seen, errorsPage); err != nil {
+			return err
+		}
+	}
+	_, _ = w.Write([]byte{']'})
+	return nil
+}
+
+// appendRowError writes one element of the errors of a job.
+func appendRowError(b []byte, e *job.RowError) []byte {
+	b = append(b, `{"user":`...)
+	b = append(b, e.User...)
+	b = append(b, `,"errors":[`...)
+	for i, p := range e.Errors {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, `{"code":`...)
+		b = appendString(b, p.Code)
+		b = append(b, `,"message":`...)
+		b = appendString(b, p.Message)
+		if p.Path != "" {
+			b = append(b, `,"path":`...)
+			b = appendString(b, p.Path)
+		}
+		b = append(b, '}')
+	}
+	return append(b, "]}"...)
+}

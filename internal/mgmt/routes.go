@@ -1,0 +1,143 @@
+package mgmt
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"mangrove/internal/client"
+	"mangrove/internal/connection"
+	"mangrove/internal/grant"
+	"mangrove/internal/job"
+	"mangrove/internal/resourceserver"
+	"mangrove/internal/token"
+	"mangrove/internal/user"
+	"mangrove/internal/web"
+)
+
+// Prefix is where the API is mounted.
+const Prefix = "/api/v2"
+
+// Deps is what the API needs. All fields are required but those that say so.
+type Deps struct {
+	Users           *user.Service
+	UserStore       user.Store
+	Connections     *connection.Service
+	ConnectionStore connection.Store
+	Clients         *client.Service
+	ClientStore     client.Store
+	Grants          *grant.Service
+	ResourceServers *resourceserver.Service
+	Jobs            job.Store
+	WakeJobs        func() // tells the runner that there is work; may be nil
+	Tokens          *token.Verifier
+	Now             func() time.Time
+	// ImportLimit is the largest import file in bytes; 0: DefaultImportLimit.
+	ImportLimit int64
+	// PublicURL is the server's address without a slash at its end.
+	PublicURL string
+	// Audiences are further identifiers of this API, for hosts that are aliases.
+	Audiences []string
+	// CursorKey authenticates paging cursors; the same on every node. Empty:
+	// cursors are only proof against accidents.
+	CursorKey []byte
+}
+
+// api is the handlers and what they share.
+type api struct {
+	Deps
+	audiences []string
+}
+
+// handler answers a call that is authenticated and has one of the route's scopes.
+type handler func(w http.ResponseWriter, r *http.Request, by *caller) error
+
+// route is one line of the table. Any one of the scopes suffices.
+type route struct {
+	method, path string
+	scopes       []string
+	handler      handler
+}
+
+// oneOf lists the scopes of a route.
+func oneOf(scopes ...string) []string { return scopes }
+
+// routes is the whole API.
+func (a *api) routes() []route {
+	return slices.Concat(a.userRoutes(), a.jobRoutes(), a.connectionRoutes(), a.clientRoutes(), a.grantRoutes(), a.resourceServerRoutes())
+}
+
+func (a *api) userRoutes() []route {
+	return []route{
+		{"POST", "/users", oneOf("create:users"), a.createUser},
+		{"GET", "/users/{id}", oneOf("read:users", "read:current_user", "read:user_idp_tokens"), a.getUser},
+		{"PATCH", "/users/{id}", oneOf("update:users", "update:users_app_metadata", "update:current_user_metadata"), a.patchUser},
+		{"DELETE", "/users/{id}", oneOf("delete:users", "delete:current_user"), a.deleteUser},
+		{"GET", "/users-by-email", oneOf("read:users"), a.usersByEmail},
+	}
+}
+
+func (a *api) jobRoutes() []route {
+	return []route{
+		{"POST", "/jobs/users-imports", oneOf("create:users"), a.importUsers},
+		{"GET", "/jobs/{id}", oneOf("create:users", "read:users"), a.getJob},
+		{"GET", "/jobs/{id}/errors", oneOf("create:users", "read:users"), a.getJobErrors},
+	}
+}
+
+// New is the API, to be mounted at Prefix. It routes on the escaped path,
+// whatever the router before it did.
+func New(d Deps) http.Handler { return newAPI(d).handler() }
+
+func newAPI(d Deps) *api {
+	if d.ImportLimit <= 0 {
+		d.ImportLimit = DefaultImportLimit
+	}
+	return &api{Deps: d, audiences: append([]string{d.PublicURL + Prefix + "/"}, d.Audiences...)}
+}
+
+func (a *api) handler() http.Handler {
+	mux := chi.NewRouter()
+	unknown := web.Serve(func(http.ResponseWriter, *http.Request) error { return errNoRoute }, render)
+	mux.NotFound(unknown.ServeHTTP)
+	mux.MethodNotAllowed(unknown.ServeHTTP)
+	for _, rt := range a.routes() {
+		h := web.Serve(a.guarded(rt), render)
+		mux.Method(rt.method, rt.path, h)
+		if rt.method == http.MethodGet {
+			mux.Method(http.MethodHead, rt.path, h)
+		}
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = web.OnEscaped(r)
+		// A route context of our own: an outer router's holds the path as that
+		// router saw it, which may be the unescaped one.
+		ctx := chi.NewRouteContext()
+		ctx.Routes = mux
+		ctx.RoutePath = strings.TrimPrefix(r.URL.EscapedPath(), Prefix)
+		mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), chi.RouteCtxKey, ctx)))
+	})
+}
+
+// guarded is the handler of a route behind authentication and scope.
+func (a *api) guarded(rt route) web.Handler {
+	pattern := Prefix + rt.path
+	missing := errScope(rt.scopes)
+	return func(w http.ResponseWriter, r *http.Request) error {
+		web.Route(r, pattern)
+		web.NoStore(w)
+		by, err := a.authenticate(r)
+		if err != nil {
+			return err
+		}
+		web.Note(r, "client", by.ClientID)
+		if !by.hasAny(rt.scopes) {
+			return missing
+		}
+		return rt.handler(w, r, &by)
+	}
+}
