@@ -1,0 +1,112 @@
+package login
+
+import (
+	"cmp"
+	"context"
+	"crypto/subtle"
+	"net/http"
+	"net/url"
+
+	"mangrove/internal/connection"
+	"mangrove/internal/errs"
+	"mangrove/internal/oauth"
+	"mangrove/internal/upstream"
+)
+
+// comeBack is GET and POST /login/callback: the browser returns from a provider.
+//
+// Until the state is known to be this browser's, this trip's and unused,
+// nothing is asked of any provider and nobody is redirected.
+func (f *Flow) comeBack(w http.ResponseWriter, r *http.Request) error {
+	got, err := answer(w, r)
+	if err != nil {
+		return err
+	}
+	state := got.Get("state")
+	id, tag, ok := splitState(state)
+	if !ok {
+		return errExpired
+	}
+	p, err := f.open(r, id)
+	if err != nil {
+		return err
+	}
+	ctx := r.Context()
+	if p.trip.Tag == "" || subtle.ConstantTimeCompare([]byte(p.trip.Tag), []byte(hash(tag))) != 1 {
+		f.refused(r, p.req.ClientID, nil, "An answer came for another trip to an identity provider.")
+		return errExpired
+	}
+	if err := f.take(ctx, p); err != nil {
+		return err
+	}
+	c, why, err := f.stillAllowed(ctx, p)
+	if err != nil {
+		return err
+	}
+	if why == nil && got.Has("error") {
+		why = providerError(got)
+	}
+	if why != nil {
+		f.refused(r, p.req.ClientID, c, why.Description)
+		return f.d.RespondError(w, r, p.req, why)
+	}
+	return f.federate(w, r, p, c, upstream.Start{State: state, Nonce: p.trip.Pending.Nonce, CallbackURL: f.callback}, got)
+}
+
+// federate proves the person and goes on. Network and cryptography come first,
+// the transaction of the user afterwards.
+func (f *Flow) federate(w http.ResponseWriter, r *http.Request, p *pass, c *connection.Connection, s upstream.Start, got url.Values) error {
+	ctx := r.Context()
+	result, err := f.d.Connectors[c.Strategy].Callback(ctx, c, s, p.trip.Pending, got)
+	if err != nil {
+		return f.deny(w, r, p, c, err)
+	}
+	// The provider may have taken seconds: the connection is read again.
+	c, why, err := f.stillAllowed(ctx, p)
+	if err != nil {
+		return err
+	}
+	if why != nil {
+		f.refused(r, p.req.ClientID, c, why.Description)
+		return f.d.RespondError(w, r, p.req, why)
+	}
+	u, err := f.d.Users.Federate(ctx, c, result.Claims, result.Tokens, f.actor(r, p))
+	if err != nil {
+		return f.deny(w, r, p, c, err)
+	}
+	return f.next(w, r, p, u, c)
+}
+
+// deny tells the application what was refused after the transaction was taken.
+func (f *Flow) deny(w http.ResponseWriter, r *http.Request, p *pass, c *connection.Connection, err error) error {
+	why, ok := refusal(err)
+	if !ok {
+		return err
+	}
+	if why != errBlocked { // the login of a blocked user is in the log already
+		f.refused(r, p.req.ClientID, c, why.Description)
+	}
+	noteCause(r, c, err)
+	return f.d.RespondError(w, r, p.req, why)
+}
+
+// stillAllowed reads the connection of the trip as it is now.
+func (f *Flow) stillAllowed(ctx context.Context, p *pass) (*connection.Connection, *oauth.AuthorizeError, error) {
+	c, err := f.d.Connections.Connection(ctx, p.trip.ConnectionID)
+	if err != nil {
+		if errs.KindOf(err) == errs.NotFound {
+			return nil, errNoConnection, nil
+		}
+		return nil, nil, err
+	}
+	if w, ok := wayOf(c, p.req.ClientID, f.spoken); !ok || w.database {
+		return c, errDisabled, nil
+	}
+	return c, nil, nil
+}
+
+// providerError passes on why the provider refused (reference/authentication.md §2.9).
+func providerError(got url.Values) *oauth.AuthorizeError {
+	text := cmp.Or(plain(got.Get("error_description"), 200), plain(got.Get("error"), 100), "The identity provider refused.")
+	return &oauth.AuthorizeError{Code: "access_denied", Description: text}
+}

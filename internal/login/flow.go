@@ -1,0 +1,99 @@
+package login
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"mangrove/internal/audit"
+	"mangrove/internal/client"
+	"mangrove/internal/connection"
+	"mangrove/internal/oauth"
+	"mangrove/internal/page"
+	"mangrove/internal/profile"
+	"mangrove/internal/session"
+	"mangrove/internal/upstream"
+	"mangrove/internal/user"
+	"mangrove/internal/web"
+)
+
+// Users is what the flow asks of user.Service. Both record the login and its
+// audit event themselves.
+type Users interface {
+	Authenticate(ctx context.Context, c *connection.Connection, identifier, password string, a user.Actor) (*user.User, error)
+	Federate(ctx context.Context, c *connection.Connection, cl profile.Claims, tokens profile.Value, a user.Actor) (*user.User, error)
+}
+
+// UserReader finds the user behind a session.
+type UserReader interface {
+	User(ctx context.Context, id user.ID) (*user.User, error)
+}
+
+// Deps is what a Flow works with. All fields are required.
+type Deps struct {
+	PublicURL   string // https://id.example, with or without a slash at the end
+	Clients     client.Store
+	Connections connection.Store
+	Users       Users
+	UserStore   UserReader
+	Sessions    session.Store
+	Connectors  map[string]upstream.Connector // by strategy
+	Page        *page.Renderer
+	Audit       audit.Sink
+	Now         func() time.Time
+	Rand        io.Reader
+
+	// Respond answers the authorization request for a session; RespondError
+	// answers it with an error. Both are op's.
+	Respond      func(http.ResponseWriter, *http.Request, oauth.AuthorizeRequest, session.Session) error
+	RespondError func(http.ResponseWriter, *http.Request, oauth.AuthorizeRequest, *oauth.AuthorizeError) error
+}
+
+// Flow is the browser flow. It keeps nothing in memory: any node can take the
+// next step.
+type Flow struct {
+	d        Deps
+	callback string // the one redirect URI that providers know
+	secure   bool
+	origin   *http.CrossOriginProtection
+}
+
+// New makes the flow. It panics on a PublicURL that is not a URL.
+func New(d Deps) *Flow {
+	base := strings.TrimSuffix(d.PublicURL, "/")
+	u, err := url.Parse(base)
+	if err != nil {
+		panic("login: PublicURL: " + err.Error())
+	}
+	f := &Flow{
+		d:        d,
+		callback: base + "/login/callback",
+		secure:   u.Scheme == "https",
+		origin:   http.NewCrossOriginProtection(),
+	}
+	// Behind a proxy the Host header may differ from what the browser shows.
+	if err := f.origin.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
+		panic("login: PublicURL: " + err.Error())
+	}
+	return f
+}
+
+// Mount adds the routes.
+func (f *Flow) Mount(r chi.Router) {
+	page := func(h web.Handler) http.HandlerFunc { return web.Serve(h, f.fail).ServeHTTP }
+	r.Get("/u/login", page(f.showSignIn))
+	r.Post("/u/login", page(f.signIn))
+	r.Get("/u/login/connection", page(f.chooseConnection))
+	r.Get("/login/callback", page(f.comeBack))
+	r.Post("/login/callback", page(f.comeBack))
+}
+
+// fail draws what must not travel to an application.
+func (f *Flow) fail(w http.ResponseWriter, r *http.Request, err error) {
+	_ = f.d.Page.Fail(w, err, web.RequestID(r)) // Serve has logged err; a page that cannot be drawn leaves an empty answer
+}

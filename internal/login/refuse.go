@@ -1,0 +1,91 @@
+package login
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+	"unicode"
+
+	"mangrove/internal/audit"
+	"mangrove/internal/connection"
+	"mangrove/internal/errs"
+	"mangrove/internal/oauth"
+	"mangrove/internal/user"
+	"mangrove/internal/web"
+)
+
+// Refusals that the application is told (reference/authentication.md §2.4).
+var (
+	errNoConnection = &oauth.AuthorizeError{Code: "invalid_request", Description: "the connection was not found"}
+	errDisabled     = &oauth.AuthorizeError{Code: "invalid_request", Description: "the connection was disabled"}
+	errNothing      = &oauth.AuthorizeError{Code: "invalid_request", Description: "no connections enabled for the client"}
+	errBlocked      = &oauth.AuthorizeError{Code: "unauthorized", Description: user.ErrBlocked.Text}
+)
+
+// refusal is what the application is told of err; false: err is a failure of
+// ours and stays on a page of ours.
+func refusal(err error) (*oauth.AuthorizeError, bool) {
+	if errors.Is(err, user.ErrBlocked) {
+		return errBlocked, true
+	}
+	var e *errs.Error
+	if errors.As(err, &e) && (e.Code == "access_denied" || e.Code == "invalid_request") && e.Kind != errs.Internal {
+		return &oauth.AuthorizeError{Code: e.Code, Description: e.Text}, true
+	}
+	return nil, false
+}
+
+// end takes the transaction and tells the application why it gets nothing.
+func (f *Flow) end(w http.ResponseWriter, r *http.Request, p *pass, why *oauth.AuthorizeError) error {
+	if err := f.take(r.Context(), p); err != nil {
+		return err
+	}
+	return f.d.RespondError(w, r, p.req, why)
+}
+
+// refused writes a failed login to the audit log. The login is refused all the
+// same when that fails.
+func (f *Flow) refused(r *http.Request, clientID string, c *connection.Connection, description string) {
+	e := audit.Event{
+		Type: audit.LoginFailed, At: f.now(), Description: description, ClientID: clientID,
+		IP: web.ClientIP(r), UserAgent: userAgent(r),
+	}
+	if c != nil {
+		e.Connection, e.ConnectionID = c.Name, c.ID
+	}
+	if err := f.d.Audit.AppendEvents(r.Context(), e); err != nil {
+		web.Note(r, "audit", "not written: "+plain(err.Error(), 200))
+	}
+}
+
+func (f *Flow) actor(r *http.Request, p *pass) user.Actor {
+	return user.Actor{ClientID: p.req.ClientID, IP: web.ClientIP(r), UserAgent: userAgent(r)}
+}
+
+func userAgent(r *http.Request) string { return plain(r.UserAgent(), 512) }
+
+// plain keeps the printable characters of a foreign text, up to limit of them.
+func plain(s string, limit int) string {
+	var b strings.Builder
+	n := 0
+	for _, c := range s {
+		if n == limit {
+			break
+		}
+		if c == unicode.ReplacementChar || !unicode.IsPrint(c) {
+			continue
+		}
+		b.WriteRune(c)
+		n++
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// noteCause tells the operator why, without saying who: the causes of
+// connectors name addresses, claims and keys, never the values of claims.
+func noteCause(r *http.Request, c *connection.Connection, err error) {
+	web.Note(r, "connection", c.ID)
+	if cause := errs.From(err).Cause; cause != nil {
+		web.Note(r, "cause", plain(cause.Error(), 300))
+	}
+}

@@ -1,0 +1,191 @@
+package login
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"mangrove/internal/connection"
+	"mangrove/internal/errs"
+	"mangrove/internal/oauth"
+	"mangrove/internal/session"
+	"mangrove/internal/upstream"
+)
+
+// Start begins a login for a request that op has validated: it answers with a
+// redirect to the sign-in page, or to the upstream when there is no choice.
+func (f *Flow) Start(w http.ResponseWriter, r *http.Request, req oauth.AuthorizeRequest) error {
+	ctx := r.Context()
+	c, err := f.d.Clients.Client(ctx, req.ClientID)
+	if err != nil {
+		return err
+	}
+	ws, err := f.waysFor(ctx, req)
+	var refused *oauth.AuthorizeError
+	if errors.As(err, &refused) {
+		f.refused(r, req.ClientID, nil, refused.Description)
+		return f.d.RespondError(w, r, req, refused)
+	}
+	if err != nil {
+		return err
+	}
+	p := &pass{req: req, client: c}
+	if err := f.create(w, r, p); err != nil {
+		return err
+	}
+	if len(ws) == 1 && !ws[0].database {
+		return f.sendAway(w, r, p, ws[0].c)
+	}
+	if err := f.save(ctx, p); err != nil {
+		return err
+	}
+	redirect(w, r, signInPath(p.id))
+	return nil
+}
+
+// create makes the transaction and binds it to the browser. It is not stored yet.
+func (f *Flow) create(w http.ResponseWriter, r *http.Request, p *pass) error {
+	browser, err := f.browser(w, r)
+	if err != nil {
+		return err
+	}
+	if p.id, err = f.secret(); err != nil {
+		return err
+	}
+	raw, err := json.Marshal(p.req)
+	if err != nil {
+		return fmt.Errorf("authorization request: %w", err)
+	}
+	now := f.now()
+	p.t = session.Transaction{
+		Hash: hash(p.id), Browser: hash(browser), ClientID: p.req.ClientID, Request: raw,
+		CreatedAt: now, ExpiresAt: now + session.TransactionLifetime,
+	}
+	return nil
+}
+
+// waysFor reads the state of the connections as it is now. The error is an
+// *oauth.AuthorizeError when the request cannot be served.
+func (f *Flow) waysFor(ctx context.Context, req oauth.AuthorizeRequest) ([]way, error) {
+	if req.Connection != "" {
+		c, err := f.d.Connections.ConnectionByName(ctx, req.Connection)
+		if err != nil {
+			if errs.KindOf(err) == errs.NotFound {
+				return nil, errNoConnection
+			}
+			return nil, err
+		}
+		w, ok := wayOf(c, req.ClientID, f.spoken)
+		if !ok {
+			return nil, errDisabled
+		}
+		return []way{w}, nil
+	}
+	var list []*connection.Connection
+	filter, next := connection.Filter{ClientID: req.ClientID}, connection.Page{Limit: 100}
+	for {
+		part, _, err := f.d.Connections.Connections(ctx, filter, next)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, part...)
+		if len(part) < next.Limit {
+			break
+		}
+		next.After = part[len(part)-1].ID
+	}
+	ws := ways(list, req.ClientID, f.spoken)
+	if len(ws) == 0 {
+		return nil, errNothing
+	}
+	return ws, nil
+}
+
+func (f *Flow) spoken(strategy string) bool { return f.d.Connectors[strategy] != nil }
+
+// find looks a way up by the connection's id or name.
+func find(ws []way, match func(*connection.Connection) bool) (way, bool) {
+	for _, w := range ws {
+		if match(w.c) {
+			return w, true
+		}
+	}
+	return way{}, false
+}
+
+// sendAway leads the browser to the provider. What has to be kept is stored
+// before the browser leaves.
+func (f *Flow) sendAway(w http.ResponseWriter, r *http.Request, p *pass, c *connection.Connection) error {
+	tag, err := f.secret()
+	if err != nil {
+		return err
+	}
+	nonce, err := f.secret()
+	if err != nil {
+		return err
+	}
+	to, pending, err := f.d.Connectors[c.Strategy].AuthorizeURL(r.Context(), c, upstream.Start{
+		State: joinState(p.id, tag), Nonce: nonce, CallbackURL: f.callback,
+		LoginHint: p.req.LoginHint, Params: params(p.req),
+	})
+	if err != nil {
+		return f.stop(w, r, p, c, err)
+	}
+	p.trip = trip{ConnectionID: c.ID, Tag: hash(tag), Pending: pending}
+	if err := f.save(r.Context(), p); err != nil {
+		return err
+	}
+	redirect(w, r, to)
+	return nil
+}
+
+// stop ends a login that the provider or our own rules refused.
+func (f *Flow) stop(w http.ResponseWriter, r *http.Request, p *pass, c *connection.Connection, err error) error {
+	why, ok := refusal(err)
+	if !ok {
+		return err
+	}
+	f.refused(r, p.req.ClientID, c, why.Description)
+	noteCause(r, c, err)
+	return f.end(w, r, p, why)
+}
+
+// params are the parameters of our own request that a connection may pass on
+// (reference/connections.md §3.9).
+func params(req oauth.AuthorizeRequest) url.Values {
+	v := url.Values{}
+	set := func(name, value string) {
+		if value != "" {
+			v.Set(name, value)
+		}
+	}
+	set("acr_values", req.ACRValues)
+	set("audience", req.Audience)
+	set("client_id", req.ClientID)
+	set("login_hint", req.LoginHint)
+	set("prompt", req.Prompt)
+	set("response_mode", req.ResponseMode)
+	set("response_type", req.ResponseType)
+	set("ui_locales", req.UILocales)
+	if req.MaxAge != nil {
+		v.Set("max_age", strconv.FormatInt(*req.MaxAge, 10))
+	}
+	return v
+}
+
+func signInPath(id string) string { return "/u/login?state=" + url.QueryEscape(id) }
+
+// redirect leads on. After a form 303 keeps the browser from posting it again.
+func redirect(w http.ResponseWriter, r *http.Request, to string) {
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	status := http.StatusFound
+	if r.Method == http.MethodPost {
+		status = http.StatusSeeOther
+	}
+	http.Redirect(w, r, to, status)
+}

@@ -1,0 +1,216 @@
+package op
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"mangrove/internal/audit"
+	"mangrove/internal/errs"
+	"mangrove/internal/profile"
+	"mangrove/internal/resourceserver"
+	"mangrove/internal/token"
+	"mangrove/internal/user"
+	"mangrove/internal/web"
+)
+
+// The grant types of POST /oauth/token (reference/authentication.md §3.4).
+const (
+	clientCredentials = "client_credentials"
+	authorizationCode = "authorization_code"
+	password          = "password"
+	passwordRealm     = "http://auth0.com/oauth/grant-type/password-realm"
+)
+
+// grantType is what differs between grants. The endpoint has checked the client
+// and its right to the grant before handle is called.
+type grantType struct {
+	success, failure string // event types
+	handle           func(ctx context.Context, t *tokenRequest) (tokenResponse, error)
+}
+
+// tokenRequest is a request of a client that may use the grant. The grants fill
+// in what the records should say.
+type tokenRequest struct {
+	params map[string]string
+	client caller
+	actor  user.Actor
+	http   *http.Request
+
+	event audit.Event // for the record of the outcome
+	// recorded: the use case keeps its own record of the outcome.
+	recorded bool
+}
+
+// tokenResponse is the success body, members in the order of §3.2.
+type tokenResponse struct {
+	AccessToken string `json:"access_token"`
+	IDToken     string `json:"id_token,omitempty"`
+	Scope       string `json:"scope,omitempty"`
+	ExpiresIn   int64  `json:"expires_in"`
+	TokenType   string `json:"token_type"`
+}
+
+// token is POST /oauth/token: grant type, client, its right to the grant, then
+// the grant itself. Each outcome is recorded before it is told.
+func (e *Endpoints) token(w http.ResponseWriter, r *http.Request) error {
+	web.NoStore(w)
+	p, err := web.Params(r)
+	if err != nil {
+		return err
+	}
+	name := p["grant_type"]
+	if name == "" {
+		return errMissing("grant_type")
+	}
+	g, ok := e.grants[name]
+	if !ok {
+		return errs.New(errs.Forbidden, "unsupported_grant_type", "Unsupported grant type: %s", clip(name))
+	}
+	ctx := r.Context()
+	c, id, err := e.authenticate(ctx, w, r, p)
+	t := &tokenRequest{params: p, client: c, http: r}
+	if c.Client != nil {
+		t.actor = e.actor(r, c)
+	} else {
+		t.actor = user.Actor{ClientID: clip(id), IP: web.ClientIP(r), UserAgent: r.UserAgent()}
+	}
+	t.event = e.event(g.failure, t.actor)
+	if err == nil && !c.Settings().Allows(name) {
+		err = errGrantType(name)
+	}
+	var res tokenResponse
+	if err == nil {
+		res, err = g.handle(ctx, t)
+	}
+	if err != nil {
+		if !t.recorded {
+			t.event.Description = problemOf(err).text
+			// The refusal stands whether or not it could be recorded.
+			_ = e.d.Audit.AppendEvents(context.WithoutCancel(ctx), t.event)
+		}
+		return err
+	}
+	if !t.recorded {
+		t.event.Type = g.success
+		if err := e.d.Audit.AppendEvents(ctx, t.event); err != nil {
+			return err
+		}
+	}
+	res.TokenType = "Bearer"
+	web.WriteJSON(w, http.StatusOK, web.TypeJSONPlain, res)
+	return nil
+}
+
+// event starts a record.
+func (e *Endpoints) event(kind string, a user.Actor) audit.Event {
+	return audit.Event{Type: kind, At: e.d.Now().UnixMicro(), ClientID: a.ClientID, IP: a.IP, UserAgent: a.UserAgent}
+}
+
+// clip bounds what a stranger can put into a record or an answer.
+func clip(s string) string {
+	s = strings.ToValidUTF8(s, "")
+	if len(s) > 128 {
+		s = strings.ToValidUTF8(s[:128], "")
+	}
+	return s
+}
+
+// userTokens are what a user grant hands out.
+type userTokens struct {
+	user   *user.User
+	api    *resourceserver.ResourceServer // nil: a token for /userinfo
+	scopes []string
+	gty    string
+
+	// Of an authorization code; zero otherwise.
+	codeHash, nonce, sessionID string
+	authTime                   int64 // seconds; zero: the ID token does not tell
+}
+
+// issueUser mints the tokens of a user grant.
+func (e *Endpoints) issueUser(ctx context.Context, c caller, u userTokens) (tokenResponse, error) {
+	res := tokenResponse{Scope: strings.Join(u.scopes, " "), ExpiresIn: opaqueLifetime}
+	openid := contains(u.scopes, "openid")
+	if u.api == nil {
+		res.AccessToken = token.NewSecret()
+		err := e.d.Tokens.SaveOpaque(ctx, token.Opaque{
+			Hash:      token.HashOf(res.AccessToken),
+			UserID:    string(u.user.ID),
+			ClientID:  c.ID,
+			Scope:     res.Scope,
+			CodeHash:  u.codeHash,
+			ExpiresAt: e.d.Now().Add(opaqueLifetime * time.Second).UnixMicro(),
+		})
+		if err != nil {
+			return tokenResponse{}, err
+		}
+	} else {
+		s := u.api.Settings()
+		res.ExpiresIn = s.TokenLifetime
+		a := access(s, c.ID, string(u.user.ID), u.scopes)
+		a.Audience = []string{u.api.Identifier}
+		if openid {
+			a.Audience = append(a.Audience, e.userinfoAudience())
+		}
+		a.GrantType = u.gty
+		if s.EnforcePolicies && authz(s) {
+			a.Permissions = []string{}
+		}
+		var err error
+		if res.AccessToken, err = e.mint.AccessToken(ctx, a); err != nil {
+			return tokenResponse{}, err
+		}
+	}
+	if !openid {
+		return res, nil
+	}
+	settings := c.Settings()
+	var err error
+	res.IDToken, err = e.mint.IDToken(ctx, token.Identity{
+		Subject:     string(u.user.ID),
+		ClientID:    c.ID,
+		Lifetime:    time.Duration(settings.IDTokenLifetime) * time.Second,
+		Claims:      token.Claims(u.user, u.scopes),
+		Nonce:       u.nonce,
+		SessionID:   u.sessionID,
+		AuthTime:    u.authTime,
+		AccessToken: res.AccessToken,
+	})
+	return res, err
+}
+
+// access is what every access token for the API has.
+func access(s *resourceserver.Settings, clientID, subject string, scopes []string) token.Access {
+	a := token.Access{
+		Subject:  subject,
+		ClientID: clientID,
+		Scopes:   scopes,
+		Lifetime: time.Duration(s.TokenLifetime) * time.Second,
+	}
+	if strings.HasPrefix(s.TokenDialect, "rfc9068_profile") {
+		a.ID = token.NewSecret()
+	}
+	return a
+}
+
+// authz reports a dialect whose tokens carry permissions.
+func authz(s *resourceserver.Settings) bool { return strings.HasSuffix(s.TokenDialect, "_authz") }
+
+// active reads the user as of now: codes and tokens outlive changes. gone is the
+// failure for a user who no longer exists.
+func (e *Endpoints) active(ctx context.Context, id string, gone error) (*user.User, error) {
+	u, err := e.d.UserStore.User(ctx, user.ID(id))
+	if errors.Is(err, user.ErrNotFound) {
+		return nil, gone
+	}
+	if err != nil {
+		return nil, err
+	}
+	if u.Profile.True(profile.Blocked) {
+		return nil, user.ErrBlocked
+	}
+	return u, nil
+}

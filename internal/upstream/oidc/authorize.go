@@ -1,0 +1,129 @@
+package oidc
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/oauth2"
+
+	"mangrove/internal/connection"
+	"mangrove/internal/upstream"
+)
+
+// AuthorizeURL builds the authorization request (reference/connections.md §3.9, §4.4).
+func (k *Connector) AuthorizeURL(ctx context.Context, c *connection.Connection, s upstream.Start) (string, upstream.Pending, error) {
+	o := c.OIDC()
+	back := backChannel(c)
+	p, err := k.provider(ctx, o, back)
+	if err != nil {
+		return "", upstream.Pending{}, err
+	}
+	to, err := url.Parse(p.AuthorizationEndpoint)
+	if err != nil {
+		return "", upstream.Pending{}, errConfig.Because(errors.New("authorization_endpoint is not a URL"))
+	}
+	pending := upstream.Pending{Nonce: s.Nonce}
+	q := to.Query()
+	forward(q, o.UpstreamParams, s)
+	q.Set("client_id", o.ClientID)
+	q.Set("redirect_uri", s.CallbackURL)
+	q.Set("scope", scope(o))
+	q.Set("state", s.State)
+	q.Set("nonce", s.Nonce)
+	if !back {
+		q.Set("response_type", "id_token")
+		q.Set("response_mode", "form_post")
+	} else {
+		if _, err := authStyle(o, p); err != nil { // before a person has typed a password there
+			return "", upstream.Pending{}, err
+		}
+		q.Set("response_type", "code")
+		if pending.Verifier, err = k.challenge(q, o.PKCE, p.PKCEMethods); err != nil {
+			return "", upstream.Pending{}, err
+		}
+	}
+	to.RawQuery = q.Encode()
+	return to.String(), pending, nil
+}
+
+// forward adds what the application asked and what the connection is set to
+// add. Parameters of the protocol itself are set afterwards and cannot be
+// replaced by options.
+func forward(q url.Values, list []connection.UpstreamParam, s upstream.Start) {
+	if s.LoginHint != "" {
+		q.Set("login_hint", s.LoginHint)
+	}
+	if prompt := s.Params.Get("prompt"); prompt == "login" || prompt == "select_account" {
+		q.Set("prompt", prompt)
+	}
+	for _, p := range list {
+		if slices.Contains(ourParams, p.Name) {
+			continue
+		}
+		switch {
+		case p.Alias == "":
+			q.Set(p.Name, p.Value)
+		case s.Params.Get(p.Alias) != "":
+			q.Set(p.Name, s.Params.Get(p.Alias))
+		}
+	}
+}
+
+// ourParams are not for options to set: with them the answer would be another
+// flow's, or another person's.
+var ourParams = []string{
+	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
+	"code_challenge", "code_challenge_method", "request", "request_uri", "client_secret",
+}
+
+// scope is the connection's scope and the mapping's, without doubles.
+func scope(o *connection.OIDCOptions) string {
+	words := strings.Fields(o.Scope)
+	for _, w := range strings.Fields(o.AttributeMap.UserinfoScope) {
+		if !slices.Contains(words, w) {
+			words = append(words, w)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// challenge adds PKCE and returns the verifier; empty: without PKCE. auto uses
+// S256 where the provider lists it or lists nothing: a server that does not
+// know the parameter ignores it (RFC 6749 §3.1).
+func (k *Connector) challenge(q url.Values, setting string, supported []string) (string, error) {
+	method := setting
+	if setting == "auto" {
+		switch {
+		case len(supported) == 0, slices.Contains(supported, "S256"):
+			method = "S256"
+		case slices.Contains(supported, "plain"):
+			method = "plain"
+		default:
+			method = "disabled"
+		}
+	}
+	if method == "disabled" {
+		return "", nil
+	}
+	b := make([]byte, 32)
+	if _, err := io.ReadFull(k.rand, b); err != nil {
+		return "", fmt.Errorf("random verifier: %w", err)
+	}
+	verifier := base64.RawURLEncoding.EncodeToString(b)
+	switch method {
+	case "S256":
+		q.Set("code_challenge", oauth2.S256ChallengeFromVerifier(verifier))
+	case "plain":
+		q.Set("code_challenge", verifier)
+	default:
+		return "", errConfig.Because(errors.New("unknown connection_settings.pkce"))
+	}
+	q.Set("code_challenge_method", method)
+	return verifier, nil
+}

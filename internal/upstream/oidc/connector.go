@@ -1,0 +1,98 @@
+package oidc
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"mangrove/internal/connection"
+	"mangrove/internal/errs"
+	"mangrove/internal/profile"
+	"mangrove/internal/upstream"
+)
+
+// Refusals. The text may be shown to anybody; the cause says what was wrong.
+var (
+	errUnreachable = errs.New(errs.Unavailable, "access_denied", "The identity provider is unreachable.")
+	errRefused     = errs.New(errs.Forbidden, "access_denied", "The identity provider's answer was not accepted.")
+	errConfig      = errs.New(errs.Invalid, "invalid_request", "The connection to the identity provider is not set up correctly.")
+)
+
+// Connector speaks OpenID Connect. Discovery documents and key sets are cached
+// in memory; they can be fetched again at any time.
+type Connector struct {
+	client    *http.Client
+	now       func() time.Time
+	rand      io.Reader
+	providers cache[provider]
+	keySets   cache[keys]
+}
+
+var _ upstream.Connector = (*Connector)(nil)
+
+// New makes a connector whose requests all go through client (package outbound).
+func New(client *http.Client, now func() time.Time, rand io.Reader) *Connector {
+	return &Connector{client: client, now: now, rand: rand}
+}
+
+// Callback verifies what came back and makes claims of it. Login has already
+// matched state with browser and trip, and handled an error parameter.
+func (k *Connector) Callback(ctx context.Context, c *connection.Connection, s upstream.Start, p upstream.Pending, got url.Values) (upstream.Result, error) {
+	o := c.OIDC()
+	back := backChannel(c)
+	prov, err := k.provider(ctx, o, back)
+	if err != nil {
+		return upstream.Result{}, err
+	}
+	// RFC 9207: whose answer it is has to be known before the code goes anywhere.
+	if iss, sent := got.Get("iss"), got.Has("iss"); sent && iss != prov.Issuer || !sent && prov.IssParameter {
+		return upstream.Result{}, errRefused.Because(errIssParameter)
+	}
+	var tokens tokenSet
+	if back {
+		if tokens, err = k.exchange(ctx, o, prov, s, p, got.Get("code")); err != nil {
+			return upstream.Result{}, err
+		}
+	} else {
+		tokens.ID = got.Get("id_token")
+	}
+	id, err := k.verify(ctx, o, prov, tokens.ID, p.Nonce)
+	if err != nil {
+		return upstream.Result{}, err
+	}
+	src := source{
+		tokenset: id.claims, accessToken: tokens.Access,
+		connectionID: c.ID, strategy: c.Strategy,
+	}
+	if needsUserinfo(o.AttributeMap) && tokens.Access != "" {
+		if src.userinfo, err = k.userinfo(ctx, prov, tokens.Access, id.subject); err != nil {
+			return upstream.Result{}, err
+		}
+	}
+	return upstream.Result{
+		Claims: profile.Claims{
+			Subject:    id.subject,
+			Attributes: trustDomains(attributes(o.AttributeMap, src), o),
+			Raw:        id.payload,
+		},
+		Tokens: tokens.stored(),
+	}, nil
+}
+
+// backChannel reports whether the connection uses the authorization code. The
+// documented default of type is front_channel; a connection that has a secret
+// and no type means the flow that needs the secret.
+func backChannel(c *connection.Connection) bool {
+	o := c.OIDC()
+	if o.Type == connection.BackChannel {
+		return true
+	}
+	var raw struct {
+		Type *string `json:"type"`
+	}
+	_ = json.Unmarshal(c.Options, &raw) // unreadable options have no type
+	return raw.Type == nil && o.ClientSecret != ""
+}

@@ -1,0 +1,186 @@
+package oidc
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	jsonv2 "github.com/go-json-experiment/json"
+
+	gooidc "github.com/coreos/go-oidc/v3/oidc"
+
+	"mangrove/internal/connection"
+	"mangrove/internal/profile"
+	"mangrove/internal/session"
+	"mangrove/internal/strictjson"
+)
+
+// skew is how far the provider's clock may be behind or ahead of ours.
+const skew = time.Minute
+
+// maxSubject is the length of a subject (OpenID Connect Core §2) in bytes.
+const maxSubject = 255
+
+var (
+	errIssParameter = errors.New("iss parameter is not the connection's issuer, or is missing")
+	errNoIDToken    = errors.New("no id_token")
+	errNonce        = errors.New("nonce is not the one that was sent")
+)
+
+// idToken is a verified ID token.
+type idToken struct {
+	subject string
+	payload profile.Value       // compact
+	claims  []strictjson.Member // of the payload, in order
+}
+
+// verify checks an ID token by OpenID Connect Core §3.1.3.7 and §3.2.2.11.
+// Signature, audience and times are the library's work; what it leaves to its
+// caller, or is lenient about, follows.
+func (k *Connector) verify(ctx context.Context, o *connection.OIDCOptions, p provider, raw, nonce string) (idToken, error) {
+	if raw == "" {
+		return idToken{}, errRefused.Because(errNoIDToken)
+	}
+	algs := allowed(o.IDTokenAlgs)
+	if len(algs) == 0 {
+		return idToken{}, errConfig.Because(errors.New("id_token_signed_response_algs allows none of our algorithms"))
+	}
+	now := k.now()
+	keys := &remoteKeys{k: k, uri: p.JWKSURI}
+	verifier := gooidc.NewVerifier(p.Issuer, keys, &gooidc.Config{
+		ClientID: o.ClientID, SupportedSigningAlgs: algs,
+		Now: func() time.Time { return now.Add(-skew) },
+	})
+	token, err := verifier.Verify(ctx, raw)
+	if keys.fetch != nil {
+		return idToken{}, keys.fetch
+	}
+	if err != nil {
+		return idToken{}, failed(err)
+	}
+	var payload rawClaims
+	if err := token.Claims(&payload); err != nil {
+		return idToken{}, errRefused.Because(errors.New("id token: payload cannot be read"))
+	}
+	id, err := readIDToken(payload)
+	if err != nil {
+		return idToken{}, errRefused.Because(err)
+	}
+	if err := accept(payload, p.Issuer, o.ClientID, nonce, now); err != nil {
+		return idToken{}, errRefused.Because(err)
+	}
+	return id, nil
+}
+
+// failed says which of the library's checks failed, without the values that its
+// words quote.
+func failed(err error) error {
+	var expired *gooidc.TokenExpiredError
+	switch text := err.Error(); {
+	case errors.As(err, &expired):
+		err = errors.New("expired")
+	case strings.Contains(text, "different provider"):
+		err = errors.New("iss is not the connection's issuer")
+	case strings.Contains(text, "expected audience"):
+		err = errors.New("aud does not name this client")
+	case strings.Contains(text, "verify signature"):
+		err = errNoKey
+	case strings.Contains(text, "not before"):
+		err = errors.New("not valid yet")
+	case strings.Contains(text, "malformed jwt"):
+		err = errors.New("not a token, or its algorithm is not allowed")
+	default:
+		err = errors.New("claims cannot be read")
+	}
+	return errRefused.Because(fmt.Errorf("id token: %w", err))
+}
+
+// allowed narrows our algorithms to a connection's list.
+func allowed(list []string) []string {
+	var algs []string
+	for _, a := range algorithms {
+		if len(list) == 0 || slices.Contains(list, string(a)) {
+			algs = append(algs, string(a))
+		}
+	}
+	return algs
+}
+
+// rawClaims receives the payload as it is.
+type rawClaims []byte
+
+func (r *rawClaims) UnmarshalJSON(b []byte) error {
+	*r = slices.Clone(b)
+	return nil
+}
+
+// readIDToken reads payload strictly: doubled names, invalid UTF-8 and NUL are refused.
+func readIDToken(payload []byte) (idToken, error) {
+	claims, err := strictjson.Object(payload)
+	if err != nil {
+		return idToken{}, errors.New("id token: payload is not strict JSON")
+	}
+	compact, err := strictjson.Compact(payload)
+	if err != nil {
+		return idToken{}, errors.New("id token: payload is not strict JSON")
+	}
+	subject, ok := text(member(claims, "sub"))
+	if !ok || !validSubject(subject) {
+		return idToken{}, errors.New("id token: sub is not a usable string")
+	}
+	return idToken{subject: subject, payload: compact, claims: claims}, nil
+}
+
+func validSubject(s string) bool {
+	return s != "" && len(s) <= maxSubject && utf8.ValidString(s) && strings.IndexFunc(s, unicode.IsControl) < 0
+}
+
+// accept is the checks that the library leaves to us.
+func accept(payload []byte, issuer, clientID, nonce string, now time.Time) error {
+	var c struct {
+		Issuer   string   `json:"iss"`
+		Audience audience `json:"aud"`
+		Party    *string  `json:"azp"`
+		IssuedAt *float64 `json:"iat"`
+		Nonce    string   `json:"nonce"`
+	}
+	if err := jsonv2.Unmarshal(payload, &c); err != nil {
+		return errors.New("id token: a claim is of the wrong type")
+	}
+	switch {
+	case c.Issuer != issuer: // the library lets Google's old form pass
+		return errors.New("id token: iss is not the connection's issuer")
+	case len(c.Audience) > 1 && c.Party == nil:
+		return errors.New("id token: several audiences and no azp")
+	case c.Party != nil && *c.Party != clientID:
+		return errors.New("id token: azp is another client")
+	case c.IssuedAt == nil:
+		return errors.New("id token: no iat")
+	case nonce == "" || subtle.ConstantTimeCompare([]byte(c.Nonce), []byte(nonce)) != 1:
+		return errNonce
+	}
+	// The nonce is no older than the transaction, so neither is the token.
+	const oldest = session.TransactionLifetime * time.Microsecond
+	if age := float64(now.Unix()) - *c.IssuedAt; age > (oldest+skew).Seconds() || age < -skew.Seconds() {
+		return errors.New("id token: iat is not of this login")
+	}
+	return nil
+}
+
+// audience is a string or an array of strings.
+type audience []string
+
+func (a *audience) UnmarshalJSON(b []byte) error {
+	var one string
+	if jsonv2.Unmarshal(b, &one) == nil {
+		*a = audience{one}
+		return nil
+	}
+	return jsonv2.Unmarshal(b, (*[]string)(a))
+}

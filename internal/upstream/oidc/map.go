@@ -1,0 +1,262 @@
+package oidc
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"mangrove/internal/connection"
+	"mangrove/internal/profile"
+	"mangrove/internal/strictjson"
+)
+
+// source is what the templates of an attribute map may speak of.
+type source struct {
+	tokenset     []strictjson.Member // claims of the ID token
+	userinfo     []strictjson.Member // nil: was not asked
+	accessToken  string
+	connectionID string
+	strategy     string
+}
+
+// basicClaims are the standard claims of the scopes profile and email.
+var basicClaims = []string{
+	"name", "given_name", "family_name", "middle_name", "nickname", "preferred_username",
+	"profile", "picture", "website", "gender", "birthdate", "zoneinfo", "locale",
+	"email", "email_verified",
+}
+
+// restricted names are never mapped (reference/connections.md §3.10): protocol
+// claims, and names that mean power in what reads a profile.
+var restricted = set(`acr act active amr at_hash ath attest aud auth_time authorization_details azp c_hash
+	client_id cnf cty dest entitlements events exp groups gty htm htu iat internalService iss jcard jku jti
+	jwe jwk kid may_act mky nbf nonce object_id org_id org_name orig origid permissions roles rph s_hash sid
+	sub sub_jwk toe txn typ uuid vot vtm x5t#S256`)
+
+// reserved names are ours (reference/connections.md §4.0).
+var reserved = set(`_id created_at updated_at user_id identities user_metadata app_metadata
+	logins_count blocked blocked_for guardian_authenticators mfa_factors password password_hash
+	custom_password_hash`)
+
+func set(words string) map[string]bool {
+	m := map[string]bool{}
+	for _, w := range strings.Fields(words) {
+		m[w] = true
+	}
+	return m
+}
+
+// mappable reports whether a claim or a template may become the attribute.
+func mappable(name string) bool {
+	return name != "" && !restricted[name] && !reserved[name] &&
+		!strings.HasPrefix(name, "sip_") && !strings.HasPrefix(name, "last_") && !strings.HasPrefix(name, "multifactor")
+}
+
+// attributes makes the profile attributes of claims
+// (reference/connections.md §3.10). A null says nothing and is left out;
+// a proof (email_verified, phone_verified) counts only as a boolean, email only
+// as a string.
+func attributes(m connection.AttributeMap, s source) []profile.Change {
+	var list []profile.Change
+	add := func(name string, v profile.Value) {
+		if !mappable(name) || v == nil || profile.IsNull(v) {
+			return
+		}
+		switch name {
+		case profile.EmailVerified, profile.PhoneVerified:
+			if b := string(v); b != "true" && b != "false" {
+				return
+			}
+		case profile.Email:
+			if _, ok := text(v); !ok {
+				return
+			}
+		}
+		list = append(list, profile.Change{Name: name, Value: v})
+	}
+	switch m.Mode {
+	case connection.UseMap:
+		for _, t := range m.Attributes {
+			add(t.Name, s.value(t.Value))
+		}
+	case connection.BasicProfile:
+		for _, c := range s.tokenset {
+			if slices.Contains(basicClaims, c.Name) {
+				add(c.Name, c.Value)
+			}
+		}
+	default:
+		for _, c := range s.tokenset {
+			add(c.Name, c.Value)
+		}
+	}
+	return list
+}
+
+// value is what a template yields: nil when it speaks of something absent. A
+// template that is one reference keeps the type of what it names, arrays
+// included; a mixture is text. A mixture of which a part is absent is absent:
+// half an identifier would be worse than none.
+func (s source) value(template json.RawMessage) profile.Value {
+	t, ok := text(template)
+	if !ok {
+		return profile.Value(template)
+	}
+	parts := split(t)
+	if len(parts) == 1 && parts[0].reference {
+		return s.lookup(parts[0].text)
+	}
+	var b strings.Builder
+	for _, p := range parts {
+		if !p.reference {
+			b.WriteString(p.text)
+			continue
+		}
+		v := s.lookup(p.text)
+		if v == nil || profile.IsNull(v) {
+			return nil
+		}
+		if str, ok := text(v); ok {
+			b.WriteString(str)
+		} else {
+			b.Write(v)
+		}
+	}
+	return profile.Text(b.String())
+}
+
+// lookup finds what stands between ${ and }.
+func (s source) lookup(reference string) profile.Value {
+	if claim, ok := strings.CutPrefix(reference, "context.tokenset."); ok {
+		if claim == "access_token" {
+			if s.accessToken == "" {
+				return nil
+			}
+			return profile.Text(s.accessToken)
+		}
+		return claimAt(s.tokenset, claim)
+	}
+	if claim, ok := strings.CutPrefix(reference, "context.userinfo."); ok {
+		return claimAt(s.userinfo, claim)
+	}
+	switch reference {
+	case "context.connection.id":
+		return profile.Text(s.connectionID)
+	case "context.connection.strategy":
+		return profile.Text(s.strategy)
+	}
+	return nil
+}
+
+// claimAt is the claim of that name; names may hold dots (https://ns.example/x).
+// Where there is none, dots lead into objects (address.country).
+func claimAt(claims []strictjson.Member, name string) profile.Value {
+	if v := member(claims, name); v != nil {
+		return v
+	}
+	head, rest, ok := strings.Cut(name, ".")
+	if !ok {
+		return nil
+	}
+	inner := member(claims, head)
+	if len(inner) == 0 || inner[0] != '{' {
+		return nil
+	}
+	members, err := strictjson.Object(inner)
+	if err != nil {
+		return nil
+	}
+	return claimAt(members, rest)
+}
+
+// part of a template: text, or the inside of a reference.
+type part struct {
+	text      string
+	reference bool
+}
+
+// split takes a template apart. An opening without its end is text.
+func split(t string) []part {
+	var parts []part
+	for t != "" {
+		start := strings.Index(t, "${")
+		if start < 0 {
+			break
+		}
+		end := strings.IndexByte(t[start:], '}')
+		if end < 0 {
+			break
+		}
+		if start > 0 {
+			parts = append(parts, part{text: t[:start]})
+		}
+		parts = append(parts, part{text: strings.TrimSpace(t[start+2 : start+end]), reference: true})
+		t = t[start+end+1:]
+	}
+	if t != "" || len(parts) == 0 {
+		parts = append(parts, part{text: t})
+	}
+	return parts
+}
+
+// needsUserinfo reports whether a template speaks of userinfo; otherwise it is
+// never called (reference/connections.md §2.4).
+func needsUserinfo(m connection.AttributeMap) bool {
+	if m.Mode != connection.UseMap {
+		return false
+	}
+	for _, a := range m.Attributes {
+		t, _ := text(a.Value)
+		for _, p := range split(t) {
+			if p.reference && strings.HasPrefix(p.text, "context.userinfo.") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// trustDomains takes the proof from an address outside the e-mail domains of
+// the connection, where it has any: an enterprise vouches for its own only.
+func trustDomains(list []profile.Change, o *connection.OIDCOptions) []profile.Change {
+	domains := slices.Clone(o.DomainAliases)
+	if o.TenantDomain != "" {
+		domains = append(domains, o.TenantDomain)
+	}
+	if len(domains) == 0 {
+		return list
+	}
+	var email string
+	for _, c := range list {
+		if c.Name == profile.Email {
+			email, _ = text(c.Value)
+		}
+	}
+	domain := email[strings.LastIndexByte(email, '@')+1:]
+	if slices.ContainsFunc(domains, func(d string) bool { return strings.EqualFold(d, domain) }) {
+		return list
+	}
+	for i := range list {
+		if list[i].Name == profile.EmailVerified {
+			list[i].Value = profile.Bool(false)
+		}
+	}
+	return list
+}
+
+func member(list []strictjson.Member, name string) profile.Value {
+	for _, m := range list {
+		if m.Name == name {
+			return m.Value
+		}
+	}
+	return nil
+}
+
+// text is the string that v holds; false when v is no string.
+func text(v profile.Value) (string, bool) {
+	if len(v) < 2 || v[0] != '"' {
+		return "", false
+	}
+	return profile.TextOf(v), true
+}
