@@ -24,7 +24,7 @@ type Client struct {
 	parsed parsed
 }
 
-// ErrNotFound: reference/authentication.md §6.4.
+// ErrNotFound is in reference/authentication.md §6.4.
 var ErrNotFound = errs.New(errs.NotFound, "inexistent_client", "The client does not exist")
 
 // Filter narrows a list; nil does not narrow.

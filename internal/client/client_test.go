@@ -422,7 +422,7 @@ func TestSettings(t *testing.T) {
 			if s := c.Settings(); !row.check(s) {
 				t.Errorf("%+v", s)
 			}
-			if c.Settings() != c.Settings() {
+			if again := c.Settings(); again != c.Settings() {
 				t.Error("read twice")
 			}
 		})

@@ -1,7 +1,6 @@
 package connection
 
 import (
-	"encoding/json"
 	"regexp"
 
 	"mangrove/internal/schema"
@@ -125,6 +124,3 @@ var upstreamParam = schema.Property{
 		{Name: "value", Types: schema.String},
 	},
 }
-
-// null is the JSON null.
-var null = json.RawMessage("null")

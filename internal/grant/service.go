@@ -29,7 +29,7 @@ func (g *Grant) ForUser() bool { return g.SubjectType() == SubjectUser }
 // SubjectType is subject_type, or empty.
 func (g *Grant) SubjectType() string { return parseDocument(g.Extra).text("subject_type") }
 
-// AllowAllScopes: the grant has every scope of the API, whatever Scope says.
+// AllowAllScopes reports whether the grant has every scope of the API, whatever Scope says.
 func (g *Grant) AllowAllScopes() bool {
 	return string(parseDocument(g.Extra)["allow_all_scopes"]) == "true"
 }

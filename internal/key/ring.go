@@ -36,7 +36,7 @@ var (
 	ErrSignature = errs.New(errs.Unauthenticated, "", "The signature is not by this key.")
 )
 
-// ErrNoKey: the store has no current key to sign with.
+// ErrNoKey says that the store has no current key to sign with.
 var ErrNoKey = errors.New("key: there is no current signing key")
 
 // Ring is the keys in use. It is safe for many goroutines.

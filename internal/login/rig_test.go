@@ -4,17 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"io"
 	"net/http"
-	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
-	"path/filepath"
-	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -30,9 +25,9 @@ import (
 	"mangrove/internal/outbound"
 	"mangrove/internal/page"
 	"mangrove/internal/profile"
-	"mangrove/internal/seal"
 	"mangrove/internal/session"
 	"mangrove/internal/store"
+	"mangrove/internal/store/storetest"
 	"mangrove/internal/upstream"
 	"mangrove/internal/upstream/oidc"
 	"mangrove/internal/user"
@@ -95,18 +90,7 @@ func (r *rig) refusals() []string {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	r := &rig{t: t, clock: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)}
-	box, err := seal.New(make([]byte, 32))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.store, err = store.Open(t.Context(), store.Options{URL: filepath.Join(t.TempDir(), "m.db"), Box: box, Now: r.now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = r.store.Close() })
-	if err := r.store.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	r.store = storetest.OpenURL(t, storetest.URL(t, storetest.SQLite), func(o *store.Options) { o.Now = r.now })
 	r.users = &user.Service{
 		Users: r.store, Connections: r.store, Hashing: user.NewHashing(0, 0), Audit: r, Now: r.now,
 		Defaults: profile.Defaults{NeutralPicture: "https://id.example/p.png"},
@@ -230,224 +214,5 @@ func (r *rig) change(id string, fn func(*connection.Connection)) {
 	r.t.Helper()
 	if _, err := r.store.UpdateConnection(r.t.Context(), id, func(c *connection.Connection) error { fn(c); return nil }, audit.Event{}); err != nil {
 		r.t.Fatal(err)
-	}
-}
-
-// browser keeps cookies and follows redirects up to the application.
-type browser struct {
-	*http.Client
-	r   *rig
-	jar *cookiejar.Jar
-}
-
-func (r *rig) browser() *browser {
-	jar, err := cookiejar.New(nil)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return &browser{r: r, jar: jar, Client: &http.Client{
-		Jar: jar, Transport: r.tls.Transport,
-		CheckRedirect: func(q *http.Request, _ []*http.Request) error {
-			if q.URL.Host == "app.example" {
-				return http.ErrUseLastResponse
-			}
-			return nil
-		},
-	}}
-}
-
-// answer is where a browser ended: a page, or the application.
-type answer struct {
-	status int
-	header http.Header
-	body   string
-	at     *url.URL   // of the page
-	app    url.Values // what the application got; nil: nothing
-}
-
-func (b *browser) do(q *http.Request) answer {
-	b.r.t.Helper()
-	resp, err := b.Do(q)
-	if err != nil {
-		b.r.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		b.r.t.Fatal(err)
-	}
-	a := answer{status: resp.StatusCode, header: resp.Header, body: string(body), at: resp.Request.URL}
-	if to, err := resp.Location(); err == nil && strings.HasPrefix(to.String(), redirect) {
-		a.app = to.Query()
-	}
-	return a
-}
-
-func (b *browser) get(to string) answer {
-	b.r.t.Helper()
-	if strings.HasPrefix(to, "/") {
-		to = b.r.url + to
-	}
-	q, err := http.NewRequest(http.MethodGet, to, nil)
-	if err != nil {
-		b.r.t.Fatal(err)
-	}
-	return b.do(q)
-}
-
-func (b *browser) post(to string, form url.Values) answer {
-	b.r.t.Helper()
-	return b.postWith(to, "application/x-www-form-urlencoded", form.Encode(), nil)
-}
-
-func (b *browser) postWith(to, kind, body string, header map[string]string) answer {
-	b.r.t.Helper()
-	if strings.HasPrefix(to, "/") {
-		to = b.r.url + to
-	}
-	q, err := http.NewRequest(http.MethodPost, to, strings.NewReader(body))
-	if err != nil {
-		b.r.t.Fatal(err)
-	}
-	q.Header.Set("Content-Type", kind)
-	for name, v := range header {
-		q.Header.Set(name, v)
-	}
-	return b.do(q)
-}
-
-// stopAt makes the browser stop before it asks for a path.
-func (b *browser) stopAt(path string) func() {
-	before := b.CheckRedirect
-	b.CheckRedirect = func(q *http.Request, via []*http.Request) error {
-		if q.URL.Path == path {
-			return http.ErrUseLastResponse
-		}
-		return before(q, via)
-	}
-	return func() { b.CheckRedirect = before }
-}
-
-// toCallback goes to the provider and stops before coming back: the address to
-// which it was sent.
-func (b *browser) toCallback(from string) string {
-	b.r.t.Helper()
-	defer b.stopAt("/login/callback")()
-	a := b.get(from)
-	to := a.header.Get("Location")
-	if !strings.Contains(to, "/login/callback") {
-		b.r.t.Fatalf("not sent back: %d %s %q", a.status, a.at, to)
-	}
-	return to
-}
-
-// signIn opens the page and posts the form.
-func (b *browser) signIn(email, secret string) answer {
-	b.r.t.Helper()
-	p := b.get("/authorize")
-	if p.status != 200 || p.at.Path != "/u/login" {
-		b.r.t.Fatalf("no sign-in page: %d %s %v %s", p.status, p.at, p.app, p.body)
-	}
-	return b.post(action(b.r.t, p.body), url.Values{"username": {email}, "password": {secret}})
-}
-
-// action is where the page's form goes.
-func action(t *testing.T, html string) string {
-	t.Helper()
-	list := attributes(t, html, "form", "action")
-	if len(list) != 1 {
-		t.Fatalf("forms: %v", list)
-	}
-	return list[0]
-}
-
-func links(t *testing.T, html string) []string { return attributes(t, html, "a", "href") }
-
-func attributes(t *testing.T, html, element, attribute string) []string {
-	t.Helper()
-	var list []string
-	walk(t, html, func(e xml.StartElement) {
-		for _, a := range e.Attr {
-			if e.Name.Local == element && a.Name.Local == attribute {
-				list = append(list, a.Value)
-			}
-		}
-	})
-	return list
-}
-
-// fields are the inputs of a page.
-func fields(t *testing.T, html string) url.Values {
-	t.Helper()
-	v := url.Values{}
-	walk(t, html, func(e xml.StartElement) {
-		if e.Name.Local != "input" {
-			return
-		}
-		attr := map[string]string{}
-		for _, a := range e.Attr {
-			attr[a.Name.Local] = a.Value
-		}
-		v.Set(attr["name"], attr["value"])
-	})
-	return v
-}
-
-func walk(t *testing.T, html string, fn func(xml.StartElement)) {
-	t.Helper()
-	d := xml.NewDecoder(strings.NewReader(html))
-	d.Strict, d.AutoClose, d.Entity = false, xml.HTMLAutoClose, xml.HTMLEntity
-	for {
-		token, err := d.Token()
-		if errors.Is(err, io.EOF) {
-			return
-		}
-		if err != nil {
-			t.Fatalf("%v in %s", err, html)
-		}
-		if e, ok := token.(xml.StartElement); ok {
-			fn(e)
-		}
-	}
-}
-
-func (b *browser) whoami() string { return b.get("/whoami").body }
-
-func (b *browser) cookie(name string) string {
-	u, _ := url.Parse(b.r.url)
-	for _, c := range b.jar.Cookies(u) {
-		if c.Name == name {
-			return c.Value
-		}
-	}
-	return ""
-}
-
-// wantPage: an error page of ours, and nothing for the application.
-func (a answer) wantPage(t *testing.T, status int, text string) {
-	t.Helper()
-	if a.status != status || a.app != nil || !strings.Contains(a.body, text) {
-		t.Errorf("got %d, application %v, page %s; want %d with %q", a.status, a.app, a.body, status, text)
-	}
-	if a.header.Get("Location") != "" {
-		t.Errorf("leads to %s", a.header.Get("Location"))
-	}
-	if slices.ContainsFunc(a.header.Values("Set-Cookie"), func(c string) bool { return strings.HasPrefix(c, "auth0=") }) {
-		t.Error("a session cookie was set")
-	}
-}
-
-// wantError: the application is told, and nothing else.
-func (a answer) wantError(t *testing.T, code, description string) {
-	t.Helper()
-	if a.app.Get("error") != code || !strings.Contains(a.app.Get("error_description"), description) || a.app.Has("user") {
-		t.Errorf("got %d %s %v; want %s: %s", a.status, a.at, a.app, code, description)
-	}
-}
-
-func (a answer) wantUser(t *testing.T, id string) {
-	t.Helper()
-	if a.app.Get("user") != id || a.app.Get("state") != "app-state" || a.app.Get("sid") == "" {
-		t.Errorf("got %d %s %v %s; want user %s", a.status, a.at, a.app, a.body, id)
 	}
 }

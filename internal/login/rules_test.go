@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -95,6 +96,34 @@ func TestShown(t *testing.T) {
 		}
 		if name != row.form || !slices.Equal(got, row.want) {
 			t.Errorf("%s: form %q, buttons %v", row.name, name, got)
+		}
+	}
+}
+
+// Over plain http a Secure cookie would never come back.
+func TestCookies(t *testing.T) {
+	rows := []struct {
+		publicURL, browser string
+		want               string
+	}{
+		{"https://id.example", "__Host-mangrove_login", "auth0=v; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=None"},
+		{"https://id.example/", "__Host-mangrove_login", "auth0=v; Path=/; Max-Age=60; HttpOnly; Secure; SameSite=None"},
+		{"http://localhost:8080", "mangrove_login", "auth0=v; Path=/; Max-Age=60; HttpOnly; SameSite=Lax"},
+	}
+	for _, row := range rows {
+		f := New(Deps{PublicURL: row.publicURL})
+		w := httptest.NewRecorder()
+		f.setCookie(w, SessionCookie, "v", time.Minute)
+		if got := w.Header().Get("Set-Cookie"); got != row.want {
+			t.Errorf("%s: %s", row.publicURL, got)
+		}
+		if f.browserCookie() != row.browser || strings.Contains(f.callback[len("https://"):], "//") {
+			t.Errorf("%s: %s, %s", row.publicURL, f.browserCookie(), f.callback)
+		}
+		w = httptest.NewRecorder()
+		f.setCookie(w, SessionCookie, "", 0)
+		if got := w.Header().Get("Set-Cookie"); !strings.Contains(got, "Max-Age=0") {
+			t.Errorf("removal: %s", got)
 		}
 	}
 }

@@ -124,7 +124,7 @@ func (a *api) getJobErrors(w http.ResponseWriter, r *http.Request, _ *caller) er
 		}
 		web.Extend(w, writePace)
 		if _, err := w.Write(b); err != nil {
-			return nil // the reader has gone
+			return nil //nolint:nilerr // the reader has gone: there is nobody to tell
 		}
 		if len(page) < errorsPage {
 			break

@@ -43,14 +43,6 @@ func (q *query) paging() paging {
 // offset is how many items a page/per_page call skips.
 func (p paging) offset() int { return p.page * p.perPage }
 
-// limit is how many items are asked for.
-func (p paging) limit() int {
-	if p.checkpoint {
-		return p.take
-	}
-	return p.perPage
-}
-
 // envelope is the body of a list: a bare array, the array with totals, or, for
 // a checkpoint call, the array with next, which is left out when empty. items
 // is a JSON array.

@@ -1,7 +1,6 @@
 package mgmt
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/url"
 	"slices"
@@ -75,7 +74,7 @@ func (q *query) text(p schema.Property) string {
 		return ""
 	}
 	p.Types = schema.String
-	if vs := p.Check(p.Name, json.RawMessage(profile.Text(s))); len(vs) > 0 && q.bad == nil {
+	if vs := p.Check(p.Name, profile.Text(s)); len(vs) > 0 && q.bad == nil {
 		q.bad = queryError(vs[0])
 	}
 	return s
@@ -135,7 +134,7 @@ func (q *query) list(item schema.Property) []string {
 	item.Types = schema.String
 	for i, s := range out {
 		path := item.Name + "[" + strconv.Itoa(i) + "]"
-		if vs := item.Check(path, json.RawMessage(profile.Text(s))); len(vs) > 0 && q.bad == nil {
+		if vs := item.Check(path, profile.Text(s)); len(vs) > 0 && q.bad == nil {
 			q.bad = queryError(vs[0])
 		}
 	}

@@ -222,8 +222,10 @@ func (e *Endpoints) otherSession(ctx context.Context, c *client.Client, req oaut
 	if hint == "" {
 		return false, nil
 	}
-	subject, _, err := e.verifier.Hint(ctx, hint, c.ID)
-	return err != nil || subject != s.UserID, nil
+	if subject, _, err := e.verifier.Hint(ctx, hint, c.ID); err != nil || subject != s.UserID {
+		return true, nil //nolint:nilerr // a hint that cannot be read is a hint at somebody else
+	}
+	return false, nil
 }
 
 // recordFailure keeps a record of a refused authorization request. It stands

@@ -18,7 +18,7 @@ const (
 	maxHeader    = 64 << 10
 )
 
-// ErrRedirect: one hop too many, a change to another scheme, a step from https
+// ErrRedirect is one hop too many, a change to another scheme, a step from https
 // to http, or a request other than GET and HEAD that was sent elsewhere: its
 // body may hold a client secret.
 var ErrRedirect = errors.New("redirect refused")

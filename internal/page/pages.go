@@ -120,7 +120,7 @@ type FormPost struct {
 	Fields []Field
 }
 
-// ErrFormTarget: a form cannot be posted there.
+// ErrFormTarget says that a form cannot be posted there.
 var ErrFormTarget = errs.New(errs.Invalid, "invalid_request", "response_mode form_post needs an http or https redirect_uri")
 
 // FormPost draws it.

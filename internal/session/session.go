@@ -44,7 +44,7 @@ const (
 	TransactionLifetime = 3600 * 1_000_000
 )
 
-// ErrNone: no such session or transaction, or it is over.
+// ErrNone says that there is no such session or transaction, or it is over.
 var ErrNone = errs.New(errs.NotFound, "", "There is no such session.")
 
 // Store keeps sessions and transactions.

@@ -44,6 +44,9 @@ type engine interface {
 	// write runs fn in a transaction and returns when it is durable. fn may run
 	// more than once. When fn or the commit fails nothing is written.
 	write(ctx context.Context, fn func(tx) error) error
+	// writePlain is write for an fn that either fails before it has written
+	// anything, or because the engine failed.
+	writePlain(ctx context.Context, fn func(tx) error) error
 	// writeBulk is write for work that may wait: others go first.
 	writeBulk(ctx context.Context, fn func(tx) error) error
 	dialect() *dialect
@@ -84,6 +87,7 @@ func fromContext(ctx context.Context) error { return errDown.Because(context.Cau
 type panicked struct {
 	value any
 	stack []byte
+	early bool // before the transaction wrote anything
 }
 
 func (p *panicked) Error() string {

@@ -258,9 +258,9 @@ func TestSecretsAreSealed(t *testing.T) {
 	canary := func(what string) string { return "CANARY-" + what }
 	object := func(what string) json.RawMessage { return json.RawMessage(`{"x":"` + canary(what) + `"}`) }
 	u := testUser("u", canary("plain")+"@example.com")
-	u.MFAFactors = profile.Value(object("factor"))
+	u.MFAFactors = object("factor")
 	u.Identities = append(u.Identities, user.Identity{
-		Provider: "oidc", Connection: "o", ConnectionID: "con_2", UserID: "o|s", Subject: "s", Tokens: profile.Value(object("token")),
+		Provider: "oidc", Connection: "o", ConnectionID: "con_2", UserID: "o|s", Subject: "s", Tokens: object("token"),
 	})
 	for what, err := range map[string]error{
 		"user":       s.CreateUser(bg, u, user.Effect{}),

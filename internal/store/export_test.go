@@ -9,7 +9,7 @@ import (
 
 // Exec runs one statement as a transaction of its own.
 func (s *Store) Exec(ctx context.Context, q string, args ...any) error {
-	return s.write(ctx, func(t tx) error {
+	return s.writePlain(ctx, func(t tx) error {
 		_, err := t.exec(q, args...)
 		return err
 	})
@@ -81,7 +81,7 @@ func Hot() map[string]string {
 	return map[string]string{
 		"view": selectView, "views by e-mail": viewsByEmail, "page of users": viewsAfter, "user": selectUser, "lock user": lockUser,
 		"user by identifier": selectByIdentifier, "user by identity": selectByIdentity, "upstream data": selectUpstream,
-		"save user": updateUser, "record login": recordLogin, "rehash": rehashPassword, "end sessions": endSessions,
+		"save user": updateUser, "save profile": updateProfile, "record login": recordLogin, "rehash": rehashPassword, "end sessions": endSessions,
 		"session": selectSession, "touch session": touchSession, "transaction": selectTransaction, "take transaction": takeTransaction,
 		"redeem code": redeemCode, "spoil code": spoilCode, "kill tokens": killTokens, "opaque": selectOpaque,
 		"client": selectClient, "connection": selectConnection, "connection by name": selectConnectionByName, "connection by realm": selectConnectionByRealm,

@@ -9,14 +9,12 @@ import (
 )
 
 const (
-	selectByIdentity = `SELECT ` + userColumns + ` FROM users WHERE user_id =
-		(SELECT user_id FROM identities WHERE connection_id = ? AND subject = ?)`
+	selectByIdentity = userColumns + `WHERE u.user_id =
+		(SELECT i.user_id FROM identities i WHERE i.connection_id = ? AND i.subject = ?)`
 	addLogin = `INSERT INTO user_logins (user_id, last_login, last_ip, logins_count) VALUES (?, ?, ?, ?)
 		ON CONFLICT (user_id) DO UPDATE SET last_login = excluded.last_login, last_ip = excluded.last_ip,
 		logins_count = user_logins.logins_count + excluded.logins_count`
-	countLogin = addLogin + ` RETURNING last_login, last_ip, logins_count`
-	// casUser locks the user if it is still as it was read.
-	casUser     = `UPDATE users SET version = version + 1 WHERE user_id = ? AND version = ?`
+	countLogin  = addLogin + ` RETURNING last_login, last_ip, logins_count`
 	restoreUser = `UPDATE users SET version = version - 1 WHERE user_id = ?`
 )
 
@@ -109,17 +107,15 @@ func (s *Store) federate(t tx, connectionID, subject string, login user.Logins, 
 		}
 		u.Version = row.version
 	default:
-		if !locked {
-			n, err := t.exec(casUser, row.id, row.version)
-			if err != nil {
-				return nil, err
-			}
-			if n == 0 {
-				return nil, errAgain
-			}
+		c, err := s.difference(old, u, e)
+		if err != nil {
+			return nil, err
 		}
-		row.version++
-		if err := s.saveUser(t, old, u, e); err != nil {
+		version := row.version
+		if locked {
+			version++
+		}
+		if err := c.save(s, t, version, locked); err != nil {
 			return nil, err
 		}
 	}
@@ -179,7 +175,7 @@ const (
 // RecordLogin adds to the login record, and replaces the old hash by rehash. A
 // rehash that equals the old one only clears Password.Imported.
 func (s *Store) RecordLogin(ctx context.Context, id user.ID, login user.Logins, old, rehash string, e user.Effect) error {
-	return s.write(ctx, func(t tx) error {
+	return s.writePlain(ctx, func(t tx) error {
 		n, err := t.exec(recordLogin, login.Last, login.IP, login.Count, string(id))
 		if err != nil {
 			return err

@@ -326,9 +326,10 @@ func (b *batch) lockTargets(clashing []int) error {
 	}
 	slices.Sort(ids) // nodes that lock the same users do so in one order
 	marks, values := in(slices.Compact(ids))
-	return b.t.query(lockUsers+marks+` RETURNING `+userColumns, values, func(r row) error {
+	return b.t.query(lockUsers+marks+returningUser, values, func(r row) error {
 		row := &userRow{}
 		err := r.Scan(row.dest()...)
+		row.version-- // what it was before the lock
 		b.targets[row.id] = row
 		return err
 	})
@@ -406,7 +407,6 @@ func (b *batch) update(i int, userID string) error {
 	if err != nil {
 		return err
 	}
-	u.Version--
 	old := remember(stored, u)
 	err = b.rows[i].upsert(u)
 	var refused *errs.Error
@@ -426,7 +426,11 @@ func (b *batch) update(i int, userID string) error {
 		return nil
 	}
 	stored.importJob = b.jobID
-	if err := b.s.saveUser(b.t, old, u, user.Effect{}); err != nil {
+	c, err := b.s.difference(old, u, user.Effect{})
+	if err != nil {
+		return err
+	}
+	if err := c.save(b.s, b.t, stored.version+1, true); err != nil {
 		return err
 	}
 	b.updated++

@@ -81,5 +81,5 @@ func (s *Store) AppendEvents(ctx context.Context, events ...audit.Event) error {
 	if len(events) == 0 {
 		return nil
 	}
-	return s.write(ctx, func(t tx) error { return s.record(t, events...) })
+	return s.writePlain(ctx, func(t tx) error { return s.record(t, events...) })
 }

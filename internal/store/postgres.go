@@ -74,6 +74,10 @@ func (e *postgresEngine) write(ctx context.Context, fn func(tx) error) error {
 	return e.retry(ctx, func() error { return e.transact(ctx, fn) })
 }
 
+func (e *postgresEngine) writePlain(ctx context.Context, fn func(tx) error) error {
+	return e.write(ctx, fn)
+}
+
 func (e *postgresEngine) writeBulk(ctx context.Context, fn func(tx) error) error {
 	return e.write(ctx, fn)
 }
@@ -116,7 +120,7 @@ func (e *postgresEngine) transact(ctx context.Context, fn func(tx) error) (err e
 	t := &postgresTx{ctx: ctx, conn: conn.Conn()}
 	defer func() {
 		if v := recover(); v != nil {
-			err = &panicked{v, debug.Stack()}
+			err = &panicked{value: v, stack: debug.Stack()}
 		}
 		if err != nil {
 			t.rollback()

@@ -25,7 +25,7 @@ const (
 
 // CreateSession keeps a session.
 func (s *Store) CreateSession(ctx context.Context, v session.Session) error {
-	return s.write(ctx, func(t tx) error {
+	return s.writePlain(ctx, func(t tx) error {
 		return t.send(nil, insertSession, v.Hash, v.ID, v.UserID, v.ConnectionID, v.AuthTime, v.CreatedAt, v.LastSeen, v.ExpiresAt, v.IdleUntil)
 	})
 }
@@ -49,18 +49,18 @@ func (s *Store) Session(ctx context.Context, hash string, now int64) (v session.
 
 // TouchSession moves its idle end. A session that is gone stays gone.
 func (s *Store) TouchSession(ctx context.Context, hash string, lastSeen, idleUntil int64) error {
-	return s.write(ctx, func(t tx) error { return t.send(nil, touchSession, lastSeen, idleUntil, hash) })
+	return s.writePlain(ctx, func(t tx) error { return t.send(nil, touchSession, lastSeen, idleUntil, hash) })
 }
 
 // DeleteSession ends it; ending none is no error.
 func (s *Store) DeleteSession(ctx context.Context, hash string) error {
-	return s.write(ctx, func(t tx) error { return t.send(nil, deleteSession, hash) })
+	return s.writePlain(ctx, func(t tx) error { return t.send(nil, deleteSession, hash) })
 }
 
 // SaveTransaction inserts or replaces.
 func (s *Store) SaveTransaction(ctx context.Context, v session.Transaction) error {
 	upstream := s.seal(v.Upstream, "login_transactions", v.Hash)
-	return s.write(ctx, func(t tx) error {
+	return s.writePlain(ctx, func(t tx) error {
 		return t.send(nil, saveTransaction, v.Hash, v.Browser, v.ClientID, []byte(v.Request), upstream, v.CreatedAt, v.ExpiresAt)
 	})
 }

@@ -93,7 +93,7 @@ func openSQLite(path string, readers int, log *slog.Logger) (_ *sqliteEngine, er
 				return err
 			}
 			return errUnchanged
-		})
+		}, false)
 		if errors.Is(err, errUnchanged) {
 			return nil
 		}
@@ -150,11 +150,15 @@ func (e *sqliteEngine) read(ctx context.Context, fn func(reader) error) error {
 }
 
 func (e *sqliteEngine) write(ctx context.Context, fn func(tx) error) error {
-	return e.writer.do(ctx, e.writer.hot, fn)
+	return e.writer.do(ctx, e.writer.hot, fn, false)
+}
+
+func (e *sqliteEngine) writePlain(ctx context.Context, fn func(tx) error) error {
+	return e.writer.do(ctx, e.writer.hot, fn, true)
 }
 
 func (e *sqliteEngine) writeBulk(ctx context.Context, fn func(tx) error) error {
-	return e.writer.do(ctx, e.writer.bulk, fn)
+	return e.writer.do(ctx, e.writer.bulk, fn, false)
 }
 
 func (e *sqliteEngine) migrations() (*sql.DB, error) {

@@ -114,6 +114,10 @@ func (s *Store) write(ctx context.Context, fn func(tx) error) error {
 	return s.failure(s.eng.write(ctx, fn))
 }
 
+func (s *Store) writePlain(ctx context.Context, fn func(tx) error) error {
+	return s.failure(s.eng.writePlain(ctx, fn))
+}
+
 func (s *Store) writeBulk(ctx context.Context, fn func(tx) error) error {
 	return s.failure(s.eng.writeBulk(ctx, fn))
 }

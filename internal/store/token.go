@@ -48,7 +48,7 @@ func (s *Store) SaveCode(ctx context.Context, c token.Code) error {
 	if err != nil {
 		return err
 	}
-	return s.write(ctx, func(t tx) error { return t.send(nil, insertCode, c.Hash, doc, c.ExpiresAt) })
+	return s.writePlain(ctx, func(t tx) error { return t.send(nil, insertCode, c.Hash, doc, c.ExpiresAt) })
 }
 
 // RedeemCode gives the code to one caller. A later call kills the opaque tokens
@@ -57,7 +57,7 @@ func (s *Store) RedeemCode(ctx context.Context, hash string, now int64) (c token
 	var doc []byte
 	var end int64
 	spoiled := false
-	err = s.write(ctx, func(t tx) error {
+	err = s.writePlain(ctx, func(t tx) error {
 		found, err := one(t, redeemCode, args(hash, now), &doc, &end)
 		if err != nil || found {
 			return err
@@ -92,7 +92,7 @@ func (s *Store) RedeemCode(ctx context.Context, hash string, now int64) (c token
 // SaveOpaque keeps a token until it expires. One whose code was redeemed again
 // in the meantime is dead from the start: it is not kept, and that is no error.
 func (s *Store) SaveOpaque(ctx context.Context, o token.Opaque) error {
-	err := s.write(ctx, func(t tx) error {
+	err := s.writePlain(ctx, func(t tx) error {
 		if o.CodeHash != "" {
 			var uses int64
 			if _, err := one(t, holdCode, args(o.CodeHash), &uses); err != nil {

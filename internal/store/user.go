@@ -64,21 +64,26 @@ func (s *Store) views(ctx context.Context, q string, a ...any) (list []user.View
 	return list, err
 }
 
-// The columns of a whole user. The login record comes by subqueries, since
-// RETURNING cannot join.
-const userColumns = `user_id, version, attributes, sources, identities, identity_keys, email,
+// A whole user with the login record.
+const userColumns = `SELECT u.user_id, u.version, u.attributes, u.sources, u.identities, u.identity_keys, u.email,
+	u.password_hash, u.password_set_at, u.password_imported, u.mfa_factors, u.import_job, u.created_at, u.updated_at,
+	COALESCE(l.last_login, 0), COALESCE(l.last_ip, ''), COALESCE(l.logins_count, 0)
+	FROM users u LEFT JOIN user_logins l ON l.user_id = u.user_id `
+
+// The same after a write: RETURNING cannot join.
+const returningUser = ` RETURNING user_id, version, attributes, sources, identities, identity_keys, email,
 	password_hash, password_set_at, password_imported, mfa_factors, import_job, created_at, updated_at,
 	COALESCE((SELECT last_login FROM user_logins l WHERE l.user_id = users.user_id), 0),
 	COALESCE((SELECT last_ip FROM user_logins l WHERE l.user_id = users.user_id), ''),
 	COALESCE((SELECT logins_count FROM user_logins l WHERE l.user_id = users.user_id), 0)`
 
 const (
-	selectUser         = `SELECT ` + userColumns + ` FROM users WHERE user_id = ?`
-	selectByIdentifier = `SELECT ` + userColumns + ` FROM users WHERE user_id =
-		(SELECT user_id FROM user_identifiers WHERE scope = ? AND kind = ? AND value = ?)`
+	selectUser         = userColumns + `WHERE u.user_id = ?`
+	selectByIdentifier = userColumns + `WHERE u.user_id =
+		(SELECT i.user_id FROM user_identifiers i WHERE i.scope = ? AND i.kind = ? AND i.value = ?)`
 	// lockUser is how every change of a user begins: it locks the row on
 	// PostgreSQL and opens the write on SQLite.
-	lockUser = `UPDATE users SET version = version + 1 WHERE user_id = ? RETURNING ` + userColumns
+	lockUser = `UPDATE users SET version = version + 1 WHERE user_id = ?` + returningUser
 )
 
 // userRow is a user as stored.

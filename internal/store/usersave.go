@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 
 	"mangrove/internal/profile"
@@ -144,51 +145,102 @@ type before struct {
 	identifiers  []identifier
 	identities   []user.Identity
 	connectionID string
+	password     user.Password
 	mfa          profile.Value
+	importJob    string
 }
 
 func remember(row *userRow, u *user.User) before {
-	return before{row, identifiersOf(u), slices.Clone(u.Identities), u.Primary().ConnectionID, u.MFAFactors}
+	return before{row, identifiersOf(u), slices.Clone(u.Identities), u.Primary().ConnectionID, u.Password, u.MFAFactors, row.importJob}
 }
 
 // UpdateUser runs fn on the locked user and saves the result.
+//
+// PostgreSQL locks by the update that begins the transaction. On SQLite the
+// writer is alone, so that a read locks as well and costs less.
 func (s *Store) UpdateUser(ctx context.Context, id user.ID, fn func(*user.User) (user.Effect, error)) (u *user.User, err error) {
-	err = s.write(ctx, func(t tx) error {
-		row := &userRow{}
-		found, err := one(t, lockUser, args(string(id)), row.dest()...)
-		if err != nil {
-			return err
+	lock, bump := lockUser, int64(1)
+	if s.eng.dialect().readLocks {
+		lock, bump = selectUser, 0
+	}
+	update := func(plain bool) func(tx) error {
+		return func(t tx) error {
+			row := &userRow{}
+			found, err := one(t, lock, args(string(id)), row.dest()...)
+			if err != nil {
+				return err
+			}
+			if !found {
+				return user.ErrNotFound
+			}
+			row.version -= bump // fn sees the version that its caller saw
+			c, err := s.change(row, fn)
+			if c != nil {
+				u = c.user
+			}
+			if err != nil {
+				return err
+			}
+			if plain && !c.plain() {
+				return errAgain
+			}
+			return c.save(s, t, row.version+bump, true)
 		}
-		if !found {
-			return user.ErrNotFound
-		}
-		if u, err = s.decode(row); err != nil {
-			return err
-		}
-		u.Version-- // fn sees the version that its caller saw
-		old := remember(row, u)
-		e, err := fn(u)
-		if err != nil {
-			return err
-		}
-		if e.Unchanged {
-			return errUnchanged
-		}
-		return s.saveUser(t, old, u, e)
-	})
+	}
+	if s.eng.dialect().readLocks {
+		err = s.writePlain(ctx, update(true))
+	}
+	if !s.eng.dialect().readLocks || errors.Is(err, errAgain) {
+		err = s.write(ctx, update(false))
+	}
 	if err != nil && !errors.Is(err, errUnchanged) {
 		return nil, err
 	}
 	return u, nil
 }
 
+// change is what a function made of a user, encoded: ready to be saved.
+type change struct {
+	user   *user.User
+	id     string
+	effect user.Effect
+
+	query            string
+	columns          []any
+	gone, new        []identifier
+	unlinked, linked []user.Identity
+	upstream         [][2]user.Identity // before and after
+}
+
+// change runs fn; errUnchanged comes with the user that fn left alone.
+func (s *Store) change(row *userRow, fn func(*user.User) (user.Effect, error)) (_ *change, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicked{v, debug.Stack(), true}
+		}
+	}()
+	u, err := s.decode(row)
+	if err != nil {
+		return nil, err
+	}
+	old := remember(row, u)
+	e, err := fn(u)
+	if err != nil {
+		return nil, err
+	}
+	if e.Unchanged {
+		return &change{user: u}, errUnchanged
+	}
+	return s.difference(old, u, e)
+}
+
 const (
-	// saveUser leaves indexed columns alone: to SQLite an update of one rewrites
-	// the index even when the value stays.
-	saveUserColumns = `UPDATE users SET attributes = ?, sources = ?, identities = ?, identity_keys = ?,
-		password_hash = ?, password_set_at = ?, password_imported = ?, mfa_factors = ?, import_job = ?, updated_at = ?`
-	updateUser        = saveUserColumns + ` WHERE user_id = ?`
-	updateUserIndexed = saveUserColumns + `, email = ?, connection_id = ? WHERE user_id = ?`
+	// What most changes touch.
+	updateProfile = `UPDATE users SET version = ?, updated_at = ?, attributes = ?, sources = ? WHERE user_id = ? AND version = ?`
+	// Apart from it because to SQLite an update of an indexed column rewrites the
+	// index even when the value stays.
+	updateUser = `UPDATE users SET version = ?, updated_at = ?, attributes = ?, sources = ?, identities = ?, identity_keys = ?, connection_id = ?,
+		email = ?, password_hash = ?, password_set_at = ?, password_imported = ?, mfa_factors = ?, import_job = ? WHERE user_id = ? AND version = ?`
 
 	deleteIdentifier = `DELETE FROM user_identifiers WHERE scope = ? AND kind = ? AND value = ? AND user_id = ?`
 	deleteIdentity   = `DELETE FROM identities WHERE connection_id = ? AND subject = ? AND user_id = ?`
@@ -197,93 +249,111 @@ const (
 	endSessions      = `DELETE FROM sessions WHERE user_id = ?`
 )
 
-// saveUser writes u, whose row is locked with the next version. It sets u.Version.
-func (s *Store) saveUser(t tx, old before, u *user.User, e user.Effect) error {
+// difference finds and encodes what u changed.
+func (s *Store) difference(old before, u *user.User, e user.Effect) (*change, error) {
 	if string(u.ID) != old.row.id || len(u.Identities) == 0 {
-		return fmt.Errorf("user %s: an update may not change the id or drop the last identity", old.row.id)
+		return nil, fmt.Errorf("user %s: an update may not change the id or drop the last identity", old.row.id)
 	}
-	mfa := old.row.mfa
-	if !bytes.Equal(old.mfa, u.MFAFactors) {
-		mfa = s.seal(u.MFAFactors, "users.mfa", old.row.id)
+	c := &change{user: u, id: old.row.id, effect: e, query: updateProfile}
+	u.Version = old.row.version + 1
+	c.columns = append(make([]any, 0, 15), u.Version, u.UpdatedAt, user.EncodeAttributes(u.Profile), user.EncodeSources(u.Profile))
+	email := u.Profile.Text(profile.Email)
+	if email != old.row.email || old.importJob != old.row.importJob || u.Password != old.password || !bytes.Equal(old.mfa, u.MFAFactors) ||
+		!slices.EqualFunc(old.identities, u.Identities, sameShown) {
+		c.query = updateUser
+		c.columns = append(c.columns, user.EncodeIdentities(u.Identities), user.EncodeIdentityKeys(u.Identities), u.Primary().ConnectionID,
+			email, u.Password.Hash, u.Password.SetAt, u.Password.Imported, s.seal(u.MFAFactors, "users.mfa", c.id), old.row.importJob)
 	}
-	a := make([]any, 0, 13)
-	a = append(a, user.EncodeAttributes(u.Profile), user.EncodeSources(u.Profile),
-		user.EncodeIdentities(u.Identities), user.EncodeIdentityKeys(u.Identities),
-		u.Password.Hash, u.Password.SetAt, u.Password.Imported, mfa, old.row.importJob, u.UpdatedAt)
-	q := updateUser
-	if email, con := u.Profile.Text(profile.Email), u.Primary().ConnectionID; email != old.row.email || con != old.connectionID {
-		q = updateUserIndexed
-		a = append(a, email, con)
-	}
-	if err := t.send(nil, q, append(a, old.row.id)...); err != nil {
-		return err
-	}
-	if err := saveIdentifiers(t, old, u); err != nil {
-		return err
-	}
-	if err := s.saveIdentities(t, old, u); err != nil {
-		return err
-	}
-	if e.EndSessions {
-		if err := t.send(nil, endSessions, old.row.id); err != nil {
-			return err
-		}
-	}
-	u.Version = old.row.version
-	return s.record(t, e.Events...)
-}
+	c.columns = append(c.columns, c.id)
 
-func saveIdentifiers(t tx, old before, u *user.User) error {
 	now := identifiersOf(u)
 	for _, i := range old.identifiers {
-		if slices.Contains(now, i) {
-			continue
-		}
-		if err := t.send(nil, deleteIdentifier, i.scope, i.kind, i.value, old.row.id); err != nil {
-			return err
+		if !slices.Contains(now, i) {
+			c.gone = append(c.gone, i)
 		}
 	}
 	for _, i := range now {
-		if slices.Contains(old.identifiers, i) {
-			continue
-		}
-		if err := t.send(i.taken(), insertIdentifier, i.scope, i.kind, i.value, old.row.id); err != nil {
-			return err
+		if !slices.Contains(old.identifiers, i) {
+			c.new = append(c.new, i)
 		}
 	}
-	return nil
+	for i := range old.identities {
+		if !slices.ContainsFunc(u.Identities, sameIdentity(&old.identities[i])) {
+			c.unlinked = append(c.unlinked, old.identities[i])
+		}
+	}
+	for _, id := range u.Identities {
+		switch at := slices.IndexFunc(old.identities, sameIdentity(&id)); {
+		case at < 0:
+			c.linked = append(c.linked, id)
+		case id.Claims != nil || id.Tokens != nil:
+			c.upstream = append(c.upstream, [2]user.Identity{old.identities[at], id})
+		}
+	}
+	return c, nil
+}
+
+// sameShown reports whether what the users row keeps of an identity is the same.
+func sameShown(a, b user.Identity) bool {
+	return a.Provider == b.Provider && a.Connection == b.Connection && a.ConnectionID == b.ConnectionID && a.UserID == b.UserID &&
+		a.Subject == b.Subject && a.IsSocial == b.IsSocial && a.ProfileData.Equal(b.ProfileData)
 }
 
 func sameIdentity(id *user.Identity) func(user.Identity) bool {
 	return func(o user.Identity) bool { return o.ConnectionID == id.ConnectionID && o.Subject == id.Subject }
 }
 
-// saveIdentities writes which identities there are, and claims and tokens that
-// are not nil.
-func (s *Store) saveIdentities(t tx, old before, u *user.User) error {
-	for i := range old.identities {
-		id := &old.identities[i]
-		if slices.ContainsFunc(u.Identities, sameIdentity(id)) {
-			continue
+// plain reports whether save can only fail before it has written anything.
+func (c *change) plain() bool { return len(c.new) == 0 && len(c.linked) == 0 }
+
+// save writes the change if the stored version is still that one; errAgain if
+// not. Of a locked row that is known, which spares PostgreSQL a round trip.
+func (c *change) save(s *Store, t tx, version int64, locked bool) error {
+	columns := append(slices.Clip(c.columns), version)
+	if locked {
+		if err := t.send(nil, c.query, columns...); err != nil {
+			return err
 		}
-		if err := t.send(nil, deleteIdentity, id.ConnectionID, id.Subject, old.row.id); err != nil {
+	} else {
+		n, err := t.exec(c.query, columns...)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return errAgain
+		}
+	}
+	for _, i := range c.gone {
+		if err := t.send(nil, deleteIdentifier, i.scope, i.kind, i.value, c.id); err != nil {
 			return err
 		}
 	}
-	for i := range u.Identities {
-		id := &u.Identities[i]
-		at := slices.IndexFunc(old.identities, sameIdentity(id))
-		if at < 0 {
-			if err := t.send(user.ErrExists, insertIdentity, s.identityRow(u, id)...); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := s.saveUpstream(t, u.ID, &old.identities[at], id); err != nil {
+	for _, i := range c.new {
+		if err := t.send(i.taken(), insertIdentifier, i.scope, i.kind, i.value, c.id); err != nil {
 			return err
 		}
 	}
-	return nil
+	for i := range c.unlinked {
+		if err := t.send(nil, deleteIdentity, c.unlinked[i].ConnectionID, c.unlinked[i].Subject, c.id); err != nil {
+			return err
+		}
+	}
+	for i := range c.linked {
+		if err := t.send(user.ErrExists, insertIdentity, s.identityRow(c.user, &c.linked[i])...); err != nil {
+			return err
+		}
+	}
+	for i := range c.upstream {
+		if err := s.saveUpstream(t, c.user.ID, &c.upstream[i][0], &c.upstream[i][1]); err != nil {
+			return err
+		}
+	}
+	if c.effect.EndSessions {
+		if err := t.send(nil, endSessions, c.id); err != nil {
+			return err
+		}
+	}
+	return s.record(t, c.effect.Events...)
 }
 
 // saveUpstream writes claims and tokens of an existing identity where they are

@@ -38,6 +38,7 @@ type writer struct {
 type write struct {
 	ctx    context.Context
 	fn     func(tx) error
+	plain  bool
 	err    error
 	answer chan struct{}
 }
@@ -61,9 +62,9 @@ func newWriter(open func() (*sqliteConn, error), c *checkpointer, log *slog.Logg
 // do queues fn and waits for its answer. A caller who goes away before fn
 // starts is skipped; once fn has started the answer is awaited, since it will
 // be written.
-func (w *writer) do(ctx context.Context, queue chan *write, fn func(tx) error) error {
+func (w *writer) do(ctx context.Context, queue chan *write, fn func(tx) error, plain bool) error {
 	j := writes.Get().(*write)
-	j.ctx, j.fn, j.err = ctx, fn, nil
+	j.ctx, j.fn, j.plain, j.err = ctx, fn, plain, nil
 	if err := w.enqueue(ctx, queue, j); err != nil {
 		return err
 	}
@@ -190,15 +191,17 @@ func (w *writer) transact(batch []*write) error {
 	}
 	wrote := false
 	for _, j := range batch {
-		// A transaction that is alone in its batch needs no savepoint.
-		if len(batch) > 1 {
+		// A transaction that is alone in its batch needs no savepoint, nor does a
+		// plain one: where it fails by itself there is nothing to undo.
+		savepoint := len(batch) > 1 && !j.plain
+		if savepoint {
 			if _, err := w.conn.exec("SAVEPOINT one"); err != nil {
 				return fmt.Errorf("savepoint: %w", err)
 			}
 		}
 		if j.err = w.runOne(j.fn); j.err == nil {
 			wrote = true
-			if len(batch) > 1 {
+			if savepoint {
 				if _, err := w.conn.exec("RELEASE one"); err != nil {
 					return fmt.Errorf("release: %w", err)
 				}
@@ -207,6 +210,13 @@ func (w *writer) transact(batch []*write) error {
 		}
 		if len(batch) == 1 {
 			break
+		}
+		if j.plain {
+			var p *panicked
+			if errors.As(j.err, &p) && !p.early || classifySQLite(j.err) == down {
+				return fmt.Errorf("in a batch: %w", j.err)
+			}
+			continue
 		}
 		// SQLite rolls the whole transaction back by itself on some failures (disk
 		// full, I/O error). Then the savepoint is gone, and with it what the others
@@ -232,7 +242,7 @@ func (w *writer) transact(batch []*write) error {
 func (w *writer) runOne(fn func(tx) error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &panicked{v, debug.Stack()}
+			err = &panicked{value: v, stack: debug.Stack()}
 		}
 	}()
 	return fn(sqliteTx{w.conn})

@@ -34,7 +34,7 @@ type Opaque struct {
 	ExpiresAt int64
 }
 
-// ErrCode: unknown, expired, used, or another client's (reference/authentication.md §3.5).
+// ErrCode is for codes that are unknown, expired, used, or another client's (reference/authentication.md §3.5).
 var ErrCode = errs.New(errs.Forbidden, "invalid_grant", "Invalid authorization code")
 
 // Store keeps codes and opaque tokens.
@@ -48,5 +48,5 @@ type Store interface {
 	Opaque(ctx context.Context, hash string, now int64) (Opaque, error)
 }
 
-// ErrToken: no such token, or it is no longer valid.
+// ErrToken says that there is no such token, or it is no longer valid.
 var ErrToken = errs.New(errs.Unauthenticated, "invalid_token", "Invalid token")

@@ -100,7 +100,7 @@ func attributes(m connection.AttributeMap, s source) []profile.Change {
 func (s source) value(template json.RawMessage) profile.Value {
 	t, ok := text(template)
 	if !ok {
-		return profile.Value(template)
+		return template
 	}
 	parts := split(t)
 	if len(parts) == 1 && parts[0].reference {
