@@ -1,0 +1,282 @@
+package server
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+
+	"mangrove/internal/client"
+	"mangrove/internal/config"
+	"mangrove/internal/connection"
+	"mangrove/internal/grant"
+	"mangrove/internal/job"
+	"mangrove/internal/key"
+	"mangrove/internal/login"
+	"mangrove/internal/mgmt"
+	"mangrove/internal/op"
+	"mangrove/internal/outbound"
+	"mangrove/internal/page"
+	"mangrove/internal/profile"
+	"mangrove/internal/resourceserver"
+	"mangrove/internal/seal"
+	"mangrove/internal/store"
+	"mangrove/internal/token"
+	"mangrove/internal/upstream"
+	"mangrove/internal/upstream/oidc"
+	"mangrove/internal/user"
+	"mangrove/internal/web"
+)
+
+// Options are the parts of the surroundings that are not settings.
+type Options struct {
+	Log *slog.Logger     // nil: discarded
+	Now func() time.Time // nil: time.Now
+}
+
+func (o *Options) fill() {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+}
+
+// Server is a whole Mangrove over one database.
+type Server struct {
+	cfg       config.Config
+	log       *slog.Logger
+	now       func() time.Time
+	store     *store.Store
+	runner    *job.Runner
+	handler   http.Handler
+	tls       *tls.Config // nil: plain HTTP
+	authority *Authority
+	made      *Credentials
+	stopping  atomic.Bool
+}
+
+// New opens and migrates the database, creates what a first start creates, and
+// wires everything. It listens to nothing and starts no work; Close undoes it.
+func New(ctx context.Context, cfg config.Config, o Options) (_ *Server, err error) {
+	o.fill()
+	u, err := url.Parse(cfg.PublicURL)
+	if err != nil || u.Host == "" {
+		return nil, fmt.Errorf("the public URL %q is not a URL", cfg.PublicURL)
+	}
+	s := &Server{cfg: cfg, log: o.Log, now: o.Now}
+	if err := s.prepareTLS(u.Hostname()); err != nil {
+		return nil, err
+	}
+	fresh := cfg.SQLite() && !exists(cfg.DatabaseURL())
+	var signingKey <-chan generated
+	if fresh {
+		// The longest part of a first start; it takes the time that the database
+		// needs anyway.
+		signingKey = generateKey(u.Hostname(), o.Now())
+	}
+	keys, madeKeys, err := openKeys(cfg, fresh)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			if s.store != nil {
+				err = errors.Join(err, s.store.Close())
+			}
+			// A key that fits no database must not be found at the next start.
+			if madeKeys && errors.Is(err, store.ErrOtherKey) {
+				err = errors.Join(err, os.Remove(cfg.KeysFile()))
+			}
+		}
+	}()
+	if s.store, err = openStore(ctx, cfg, keys, o); err != nil {
+		return nil, err
+	}
+	if err = s.store.Migrate(ctx); err != nil {
+		return nil, err
+	}
+	if err = s.bootstrap(ctx, u.Hostname(), signingKey); err != nil {
+		return nil, err
+	}
+	if err = s.followPublicURL(ctx); err != nil {
+		return nil, err
+	}
+	if err = s.wire(ctx, keys[0]); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Handler serves everything, health included. Imports do not progress until
+// Serve runs.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Authority is the local authority of --tls-dev; ok is false without that.
+func (s *Server) Authority() (a Authority, ok bool) {
+	if s.authority == nil {
+		return Authority{}, false
+	}
+	return *s.authority, true
+}
+
+// Close closes the database. It is for a server that is not served: Serve
+// closes by itself.
+func (s *Server) Close() error { return s.store.Close() }
+
+func (s *Server) prepareTLS(host string) (err error) {
+	switch {
+	case s.cfg.TLSDev:
+		var a Authority
+		s.tls, a, err = devTLS(filepath.Join(s.cfg.Data, "tls"), host, s.now())
+		s.authority = &a
+	case s.cfg.TLSCert != "":
+		s.tls, err = fileTLS(s.cfg.TLSCert, s.cfg.TLSKey, s.now, s.log)
+	}
+	return err
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// openKeys finds the keys that seal secrets. A PostgreSQL database may be set
+// up or not; whether a key that is made now fits is found out by Migrate.
+func openKeys(cfg config.Config, fresh bool) (keys [][]byte, made bool, err error) {
+	made = len(cfg.SecretsKeys) == 0 && !exists(cfg.KeysFile())
+	keys, err = cfg.Keys(fresh || !cfg.SQLite())
+	return keys, made && err == nil, err
+}
+
+func openStore(ctx context.Context, cfg config.Config, keys [][]byte, o Options) (*store.Store, error) {
+	box, err := seal.New(keys...)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.SQLite() {
+		if err := os.MkdirAll(filepath.Dir(cfg.DatabaseURL()), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	return store.Open(ctx, store.Options{URL: cfg.DatabaseURL(), Box: box, Now: o.Now, Log: o.Log})
+}
+
+// wire hands everybody what they need. secret is the first of the sealing keys.
+func (s *Server) wire(ctx context.Context, secret []byte) error {
+	db, now := s.store, s.now
+	ring := key.NewRing(db, now)
+	if err := ring.Load(ctx); err != nil {
+		return err
+	}
+	renderer, err := page.New(page.Config{PublicURL: s.cfg.PublicURL})
+	if err != nil {
+		return err
+	}
+	cursorKey, err := hkdf.Key(sha256.New, secret, nil, "paging cursors", 32)
+	if err != nil {
+		return err
+	}
+	verifier := token.NewVerifier(ring, s.cfg.Issuer(), now)
+	var defaults profile.Defaults
+	if s.cfg.NeutralPicture {
+		defaults.NeutralPicture = s.cfg.PublicURL + picturePath
+	}
+	users := &user.Service{Users: db, Connections: db, Defaults: defaults, Hashing: user.NewHashing(0, 0), Audit: db, Now: now}
+	s.runner = &job.Runner{Store: db, Connections: db, Defaults: defaults, Now: now, Log: s.log}
+
+	endpoints := op.New(op.Deps{
+		PublicURL: s.cfg.PublicURL, Clients: db, Grants: db, ResourceServers: db, Connections: db,
+		Users: users, UserStore: db, Tokens: db, Keys: ring, Audit: db, Now: now, Verifier: verifier,
+	})
+	connector := oidc.New(outbound.New(s.cfg.OutboundAllow), now, rand.Reader)
+	flow := login.New(login.Deps{
+		PublicURL: s.cfg.PublicURL, Clients: db, Connections: db, Users: users, UserStore: db, Sessions: db,
+		Connectors: map[string]upstream.Connector{"oidc": connector, "okta": connector},
+		Page:       renderer, Audit: db, Now: now, Rand: rand.Reader,
+		Respond: endpoints.Respond, RespondError: endpoints.RespondError,
+	})
+	endpoints.StartLogin, endpoints.Session, endpoints.EndSession = flow.Start, flow.Session, flow.EndSession
+	endpoints.ErrorPage = func(w http.ResponseWriter, r *http.Request, status int, title, text string) {
+		s.drawn(r, renderer.Error(w, status, page.Error{Title: title, Text: text, Reference: web.RequestID(r)}))
+	}
+	api := mgmt.New(s.apiDeps(users, verifier, cursorKey))
+
+	r := chi.NewRouter()
+	r.NotFound(s.notFound(renderer))
+	r.Handle(mgmt.Prefix, api)
+	r.Handle(mgmt.Prefix+"/*", api)
+	r.Get(picturePath, picture)
+	endpoints.Mount(r)
+	flow.Mount(r)
+
+	logged := web.Proxies(s.cfg.TrustedProxies).Trust(web.Log(s.log)(web.Escaped(r)))
+	s.handler = s.withHealth(s.secured(logged))
+	return nil
+}
+
+func (s *Server) apiDeps(users *user.Service, verifier *token.Verifier, cursorKey []byte) mgmt.Deps {
+	db, now := s.store, s.now
+	hasClient := func(ctx context.Context, id string) (bool, error) {
+		_, err := db.Client(ctx, id)
+		if errors.Is(err, client.ErrNotFound) {
+			return false, nil
+		}
+		return err == nil, err
+	}
+	scopes := func(ctx context.Context, audience string) ([]string, bool, error) {
+		rs, err := db.ResourceServerByIdentifier(ctx, audience)
+		if errors.Is(err, resourceserver.ErrNotFound) {
+			return nil, false, nil
+		}
+		if err != nil {
+			return nil, false, err
+		}
+		return rs.Settings().ScopeValues(), true, nil
+	}
+	reserved := func(identifier string) bool {
+		return identifier == s.cfg.ManagementAudience() || identifier == s.cfg.Issuer()+"userinfo"
+	}
+	return mgmt.Deps{
+		Users: users, UserStore: db,
+		Connections: connection.NewService(db, hasClient, now), ConnectionStore: db,
+		Clients: client.NewService(db, now), ClientStore: db,
+		Grants:          &grant.Service{Store: db, HasClient: hasClient, Scopes: scopes, Now: now, NewID: grant.NewID},
+		ResourceServers: &resourceserver.Service{Store: db, Now: now, NewID: resourceserver.NewID, Reserved: reserved},
+		Jobs:            db, WakeJobs: s.runner.Wake, Tokens: verifier, Now: now,
+		ImportLimit: s.cfg.ImportLimit, PublicURL: s.cfg.PublicURL, CursorKey: cursorKey,
+	}
+}
+
+// secured adds the headers that belong on every answer, of whatever kind.
+func (s *Server) secured(next http.Handler) http.Handler {
+	https := len(s.cfg.PublicURL) > 5 && s.cfg.PublicURL[:6] == "https:"
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h["X-Content-Type-Options"] = []string{"nosniff"}
+		if https {
+			h["Strict-Transport-Security"] = []string{"max-age=31536000"}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// drawn logs a page that could not be drawn.
+func (s *Server) drawn(r *http.Request, err error) {
+	if err != nil {
+		s.log.ErrorContext(r.Context(), "a page cannot be drawn", "error", err, "request", web.RequestID(r))
+	}
+}
