@@ -1,3 +1,5 @@
+//go:build unix
+
 package store_test
 
 import (
@@ -6,6 +8,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
 
 	"mangrove/internal/audit"
 	"mangrove/internal/job"
@@ -216,15 +220,7 @@ func BenchmarkImport(b *testing.B) {
 			b.ResetTimer()
 			for i := range b.N {
 				b.StopTimer()
-				var users, identities, names [][]any
-				for _, r := range benchRows("r%08d", i*n, n) {
-					u := r.New
-					users = append(users, []any{string(u.ID), int64(1), user.EncodeAttributes(u.Profile), user.EncodeSources(u.Profile),
-						user.EncodeIdentities(u.Identities), user.EncodeIdentityKeys(u.Identities), "con_1", u.Profile.Text("email"),
-						u.Password.Hash, int64(0), false, []byte{}, "", int64(1), int64(1)})
-					identities = append(identities, []any{"con_1", u.Identities[0].Subject, string(u.ID), []byte{}, int64(0), []byte{}})
-					names = append(names, []any{"con_1", "email", u.Profile.Text("email"), string(u.ID)})
-				}
+				users, identities, names := rawRows(i*n, n)
 				b.StartTimer()
 				if err := s.InsertRaw(bg, users, identities, names); err != nil {
 					b.Fatal(err)
@@ -234,6 +230,49 @@ func BenchmarkImport(b *testing.B) {
 			done()
 		})
 	})
+}
+
+func rawRows(from, n int) (users, identities, names [][]any) {
+	for _, r := range benchRows("r%08d", from, n) {
+		u := r.New
+		users = append(users, []any{string(u.ID), int64(1), user.EncodeAttributes(u.Profile), user.EncodeSources(u.Profile),
+			user.EncodeIdentities(u.Identities), user.EncodeIdentityKeys(u.Identities), "con_1", u.Profile.Text("email"),
+			u.Password.Hash, int64(0), false, []byte{}, "", int64(1), int64(1)})
+		identities = append(identities, []any{"con_1", u.Identities[0].Subject, string(u.ID), []byte{}, int64(0), []byte{}})
+		names = append(names, []any{"con_1", "email", u.Profile.Text("email"), string(u.ID)})
+	}
+	return users, identities, names
+}
+
+// The same rows by COPY, the fastest way into PostgreSQL.
+func BenchmarkCopy(b *testing.B) {
+	const n = 1000
+	u := storetest.URL(b, storetest.Postgres)
+	conn, err := pgx.Connect(bg, u)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = conn.Close(bg) }()
+	done := cpu(b, n)
+	b.ResetTimer()
+	for i := range b.N {
+		b.StopTimer()
+		users, identities, names := rawRows(i*n, n)
+		b.StartTimer()
+		err := pgx.BeginFunc(bg, conn, func(t pgx.Tx) error {
+			for table, rows := range map[string][][]any{"users": users, "identities": identities, "user_identifiers": names} {
+				if _, err := t.CopyFrom(bg, pgx.Identifier{table}, store.Columns(table), pgx.CopyFromRows(rows)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.StopTimer()
+	done()
 }
 
 // A login record between the batches of an import.

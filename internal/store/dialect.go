@@ -23,9 +23,9 @@ type dialect struct {
 	words map[string]string
 	// hasTable counts the tables of that name in the current schema.
 	hasTable string
-	// readLocks: nobody else writes while a transaction is open, so that a row
-	// which it has read stays as it is.
-	readLocks bool
+	// oneWriter: transactions run one after the other, so that a row which one
+	// has read stays as it is without a lock.
+	oneWriter bool
 	// placeholders rewrites ? into the engine's own; nil leaves it.
 	placeholders func(string) string
 	// insertNew is the text for a bulk insert that skips conflicts.
@@ -53,7 +53,7 @@ var sqliteDialect = &dialect{
 		"CLUSTERED": "WITHOUT ROWID", "CLUSTERED_ROOM": "WITHOUT ROWID",
 		"ROOM": "",
 	},
-	readLocks: true,
+	oneWriter: true,
 	hasTable:  "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?",
 	insertNew: func(b *bulk) string {
 		return "INSERT INTO " + b.table + " (" + b.names() + ") VALUES (" + marks(len(b.cols)) + ") ON CONFLICT DO NOTHING"

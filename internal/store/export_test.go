@@ -28,6 +28,18 @@ func (s *Store) InsertRaw(ctx context.Context, users, identities, identifiers []
 	})
 }
 
+// Columns are the columns of a table of users, in the order of its rows.
+func Columns(table string) (names []string) {
+	for _, b := range []*bulk{usersTable, identitiesTable, identifiersTable} {
+		if b.table == table {
+			for _, c := range b.cols {
+				names = append(names, c.name)
+			}
+		}
+	}
+	return names
+}
+
 // LimitPages makes the disk of an SQLite store full at n pages, on this and
 // every later connection of the writer; 0 lifts the limit.
 func (s *Store) LimitPages(n int64) {

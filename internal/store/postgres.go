@@ -57,12 +57,10 @@ func openPostgres(ctx context.Context, dsn string) (*postgresEngine, error) {
 func isNetwork(err error) bool {
 	var n net.Error
 	return errors.As(err, &n) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, net.ErrClosed) || errors.Is(err, puddleClosed) || strings.Contains(err.Error(), "conn closed") ||
-		strings.Contains(err.Error(), "closed pool")
+		errors.Is(err, net.ErrClosed) ||
+		// pgx has no values for these two.
+		strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "closed pool")
 }
-
-// puddleClosed is what a connection that was closed underneath gives.
-var puddleClosed = pgx.ErrTxClosed
 
 func (e *postgresEngine) dialect() *dialect { return postgresDialect }
 

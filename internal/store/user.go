@@ -65,14 +65,14 @@ func (s *Store) views(ctx context.Context, q string, a ...any) (list []user.View
 }
 
 // A whole user with the login record.
-const userColumns = `SELECT u.user_id, u.version, u.attributes, u.sources, u.identities, u.identity_keys, u.email,
-	u.password_hash, u.password_set_at, u.password_imported, u.mfa_factors, u.import_job, u.created_at, u.updated_at,
+const userColumns = `SELECT u.user_id, u.version, u.attributes, u.sources, u.identities, u.identity_keys,
+	u.password_hash, u.password_set_at, u.password_imported, u.mfa_factors, u.created_at, u.updated_at,
 	COALESCE(l.last_login, 0), COALESCE(l.last_ip, ''), COALESCE(l.logins_count, 0)
 	FROM users u LEFT JOIN user_logins l ON l.user_id = u.user_id `
 
 // The same after a write: RETURNING cannot join.
-const returningUser = ` RETURNING user_id, version, attributes, sources, identities, identity_keys, email,
-	password_hash, password_set_at, password_imported, mfa_factors, import_job, created_at, updated_at,
+const returningUser = ` RETURNING user_id, version, attributes, sources, identities, identity_keys,
+	password_hash, password_set_at, password_imported, mfa_factors, created_at, updated_at,
 	COALESCE((SELECT last_login FROM user_logins l WHERE l.user_id = users.user_id), 0),
 	COALESCE((SELECT last_ip FROM user_logins l WHERE l.user_id = users.user_id), ''),
 	COALESCE((SELECT logins_count FROM user_logins l WHERE l.user_id = users.user_id), 0)`
@@ -91,15 +91,15 @@ type userRow struct {
 	id                                                 string
 	version                                            int64
 	attributes, sources, identities, identityKeys, mfa []byte
-	email, hash, importJob                             string
+	hash                                               string
 	setAt, createdAt, updatedAt                        int64
 	imported                                           bool
 	logins                                             user.Logins
 }
 
 func (u *userRow) dest() []any {
-	return []any{&u.id, &u.version, &u.attributes, &u.sources, &u.identities, &u.identityKeys, &u.email,
-		&u.hash, &u.setAt, &u.imported, &u.mfa, &u.importJob, &u.createdAt, &u.updatedAt,
+	return []any{&u.id, &u.version, &u.attributes, &u.sources, &u.identities, &u.identityKeys,
+		&u.hash, &u.setAt, &u.imported, &u.mfa, &u.createdAt, &u.updatedAt,
 		&u.logins.Last, &u.logins.IP, &u.logins.Count}
 }
 

@@ -29,18 +29,20 @@ func Serve(h Handler, render func(w http.ResponseWriter, r *http.Request, err er
 		if err == nil {
 			return
 		}
-		kind := errs.KindOf(err)
-		if kind == errs.Internal || kind == errs.Unavailable {
-			log.failure = err
-		}
 		if x.status != 0 {
+			log.failure = err
 			panic(http.ErrAbortHandler)
 		}
-		if kind == errs.TooLarge {
+		if errs.KindOf(err) == errs.TooLarge {
 			// The rest of the body is not read, so the connection cannot be used again.
 			x.Header().Set("Connection", "close")
 		}
 		render(x, r, err)
+		// render knows errors that errs does not (a weak password, a schema
+		// violation); what it answered tells whether this was our fault.
+		if x.status >= http.StatusInternalServerError {
+			log.failure = err
+		}
 	})
 }
 
