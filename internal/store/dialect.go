@@ -30,7 +30,9 @@ type dialect struct {
 	placeholders func(string) string
 	// insertNew is the text for a bulk insert that skips conflicts.
 	insertNew func(*bulk) string
-	classify  func(error) class
+	// existing is the text that finds which of these keys are there.
+	existing func(*bulk) string
+	classify func(error) class
 }
 
 // class says what an engine's error means for the caller.
@@ -82,6 +84,19 @@ var postgresDialect = &dialect{
 		return "INSERT INTO " + b.table + " (" + b.names() + ") SELECT " + b.names() +
 			" FROM unnest(" + strings.Join(arrays, ", ") + ") AS r (" + b.names() + ")" +
 			" ON CONFLICT DO NOTHING RETURNING " + strings.Join(b.key, ", ")
+	},
+	existing: func(b *bulk) string {
+		var arrays, same, found []string
+		for _, k := range b.key {
+			for _, c := range b.cols {
+				if c.name == k {
+					arrays = append(arrays, "?::"+string(c.kind)+"[]")
+				}
+			}
+			same, found = append(same, "t."+k+" = r."+k), append(found, "t."+k)
+		}
+		return "SELECT DISTINCT " + strings.Join(found, ", ") + " FROM unnest(" + strings.Join(arrays, ", ") + ") AS r (" +
+			strings.Join(b.key, ", ") + ") JOIN " + b.table + " t ON " + strings.Join(same, " AND ")
 	},
 	classify: classifyPostgres,
 }

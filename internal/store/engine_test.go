@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 
 	"mangrove/internal/audit"
 	"mangrove/internal/errs"
+	"mangrove/internal/job"
 	"mangrove/internal/key"
 	"mangrove/internal/profile"
 	"mangrove/internal/store"
@@ -152,5 +154,61 @@ func TestLostConnectionIsUnavailable(t *testing.T) {
 		if _, err := s.View(bg, "auth0|u"); err != nil {
 			t.Errorf("after a while: %v", err)
 		}
+	}
+}
+
+// Somebody signs up between the look and the COPY of an import.
+func TestImportMeetsNewRow(t *testing.T) {
+	u := storetest.URL(t, storetest.Postgres)
+	s := storetest.OpenURL(t, u, nil)
+	if err := s.CreateJob(bg, &job.Job{ID: "job_1", Type: job.UsersImport, Status: job.Pending}, audit.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	_, l, err := s.Claim(bg, "n", 1, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := pgx.Connect(bg, u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(bg) }()
+	other, err := conn.Begin(bg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{
+		`INSERT INTO user_identifiers (scope, kind, value, user_id) VALUES ('con_1', 'email', 'r007@example.com', 'auth0|first')`,
+		`INSERT INTO users SELECT 'auth0|first', 1, '{}', '{}', '[]', '[]', 'con_1', 'r007@example.com', '', 0, false, '', '', 1, 1`,
+	} {
+		if _, err := other.Exec(bg, q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rows := make([]job.Row, 100)
+	for i := range rows {
+		id := fmt.Sprintf("r%03d", i)
+		rows[i].New = testUser(id, id+"@example.com")
+	}
+	var res job.BatchResult
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		res, err = s.ImportBatch(bg, *l, &job.Job{ID: "job_1"}, rows, nil, 1, 1)
+		done <- err
+	}()
+	for waiting := 0; waiting == 0; { // until the import waits for the sign-up
+		if err := other.QueryRow(bg, "SELECT COUNT(*) FROM pg_locks WHERE NOT granted").Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := other.Commit(bg); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil || res != (job.BatchResult{Inserted: 99, Failed: 1}) {
+		t.Errorf("%+v, %v", res, err)
+	}
+	if list, err := s.RowErrors(bg, "job_1", 0, 10); err != nil || len(list) != 1 || list[0].Errors[0].Code != "DUPLICATED_USER" {
+		t.Errorf("errors %+v, %v", list, err)
 	}
 }

@@ -69,7 +69,15 @@ func (e *postgresEngine) read(ctx context.Context, fn func(reader) error) error 
 }
 
 func (e *postgresEngine) write(ctx context.Context, fn func(tx) error) error {
-	return e.retry(ctx, func() error { return e.transact(ctx, fn) })
+	careful := false
+	return e.retry(ctx, func() error {
+		err := e.transact(ctx, fn, careful)
+		if errors.Is(err, errCareful) {
+			careful = true
+			err = e.transact(ctx, fn, careful)
+		}
+		return err
+	})
 }
 
 func (e *postgresEngine) writePlain(ctx context.Context, fn func(tx) error) error {
@@ -106,7 +114,7 @@ func (e *postgresEngine) retry(ctx context.Context, fn func() error) error {
 	}
 }
 
-func (e *postgresEngine) transact(ctx context.Context, fn func(tx) error) (err error) {
+func (e *postgresEngine) transact(ctx context.Context, fn func(tx) error, careful bool) (err error) {
 	conn, err := e.pool.Acquire(ctx)
 	if err != nil {
 		return err
@@ -115,7 +123,7 @@ func (e *postgresEngine) transact(ctx context.Context, fn func(tx) error) (err e
 	// What has started is not cut off by a caller who goes away.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
-	t := &postgresTx{ctx: ctx, conn: conn.Conn()}
+	t := &postgresTx{ctx: ctx, conn: conn.Conn(), careful: careful}
 	defer func() {
 		if v := recover(); v != nil {
 			err = &panicked{value: v, stack: debug.Stack()}
@@ -169,6 +177,8 @@ type postgresTx struct {
 	conn  *pgx.Conn
 	begun bool
 	queue []queued
+	// careful: insertNew lost a race before and does not COPY again.
+	careful bool
 }
 
 type queued struct {
@@ -251,97 +261,6 @@ func (t *postgresTx) exec(q string, args ...any) (n int64, err error) {
 		return err
 	})
 	return n, err
-}
-
-func (t *postgresTx) insertNew(b *bulk, rows [][]any) ([]bool, error) {
-	out := make([]bool, len(rows))
-	if len(rows) == 0 {
-		return out, nil
-	}
-	arrays := make([]any, len(b.cols))
-	keyAt := make([]int, 0, len(b.key))
-	for i, c := range b.cols {
-		arrays[i] = transpose(c.kind, rows, i)
-	}
-	for _, k := range b.key {
-		for i, c := range b.cols {
-			if c.name == k {
-				keyAt = append(keyAt, i)
-			}
-		}
-	}
-	// Of several rows with one key the first was inserted.
-	byKey := make(map[string]int, len(rows))
-	for i, r := range rows {
-		var key strings.Builder
-		for _, at := range keyAt {
-			fmt.Fprintf(&key, "%v\x00", r[at])
-		}
-		if _, ok := byKey[key.String()]; !ok {
-			byKey[key.String()] = i
-		}
-	}
-	err := t.query(postgresDialect.insertNew(b), arrays, func(r row) error {
-		texts, numbers := make([]string, len(keyAt)), make([]int64, len(keyAt))
-		dest := make([]any, len(keyAt))
-		for i, at := range keyAt {
-			if b.cols[at].kind == text {
-				dest[i] = &texts[i]
-			} else {
-				dest[i] = &numbers[i]
-			}
-		}
-		if err := r.Scan(dest...); err != nil {
-			return err
-		}
-		var key strings.Builder
-		for i, at := range keyAt {
-			if b.cols[at].kind == text {
-				fmt.Fprintf(&key, "%v\x00", texts[i])
-			} else {
-				fmt.Fprintf(&key, "%v\x00", numbers[i])
-			}
-		}
-		i, ok := byKey[key.String()]
-		if !ok {
-			return fmt.Errorf("%s gave back a key that was not sent", b.table)
-		}
-		out[i] = true
-		return nil
-	})
-	return out, err
-}
-
-// transpose is one column of rows as the array type that the driver sends.
-func transpose(k kind, rows [][]any, at int) any {
-	switch k {
-	case number:
-		out := make([]int64, len(rows))
-		for i, r := range rows {
-			out[i] = r[at].(int64)
-		}
-		return out
-	case flag:
-		out := make([]bool, len(rows))
-		for i, r := range rows {
-			out[i] = r[at].(bool)
-		}
-		return out
-	case blob:
-		out := make([][]byte, len(rows))
-		for i, r := range rows {
-			if out[i], _ = r[at].([]byte); out[i] == nil {
-				out[i] = []byte{}
-			}
-		}
-		return out
-	default:
-		out := make([]string, len(rows))
-		for i, r := range rows {
-			out[i] = r[at].(string)
-		}
-		return out
-	}
 }
 
 // commit ends the transaction. A queue that was never sent goes in one message,
