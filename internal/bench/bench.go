@@ -125,7 +125,8 @@ func (s *stage) measure(ctx context.Context, what string) (*Result, error) {
 			var own Result
 			// What has begun is finished: a request that is cut off in the middle
 			// would count as an error of the server.
-			for timed.Err() == nil {
+			// However short the time, each client does something: no result is empty.
+			for first := true; ctx.Err() == nil && (first || timed.Err() == nil); first = false {
 				begin := time.Now()
 				done, err := do(ctx, next.Add(1))
 				own.Latencies.Add(time.Since(begin))
