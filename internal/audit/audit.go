@@ -26,6 +26,11 @@ const (
 	UserImportFailed   = "fui"
 	UserDeleted        = "sdu"
 	PasswordChangedAPI = "scp"
+	PasswordNotChanged = "fcp"
+	EmailVerified      = "sv"
+	EmailNotVerified   = "fv"
+	VerificationSent   = "svr"
+	VerificationFailed = "fvr"
 )
 
 // Event is one record. It may name the user; process logs may not.

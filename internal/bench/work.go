@@ -123,6 +123,15 @@ func (s *stage) work(_ context.Context, what string) (op, int, error) {
 		return func(ctx context.Context, n uint64) (uint64, error) {
 			return one(s.call(ctx, "GET", s.user(n), nil, nil))
 		}, s.Clients, nil
+	case "search":
+		// By e-mail and by nickname in turn; each finds one user and counts.
+		return func(ctx context.Context, n uint64) (uint64, error) {
+			q := `email:"` + s.emails[n%uint64(len(s.emails))] + `"`
+			if n%2 == 0 {
+				q = fmt.Sprintf(`nickname:"ready-%d"`, n%uint64(s.Users))
+			}
+			return one(s.call(ctx, "GET", "/api/v2/users?include_totals=true&q="+url.QueryEscape(q), nil, nil))
+		}, s.Clients, nil
 	case "patch":
 		return func(ctx context.Context, n uint64) (uint64, error) {
 			return one(s.call(ctx, "PATCH", s.user(n), map[string]any{"nickname": fmt.Sprintf("%s-%d", run, n)}, nil))

@@ -3,10 +3,13 @@ package config
 import (
 	"log/slog"
 	"net"
+	netmail "net/mail"
 	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strings"
+
+	"mangrove/internal/mail"
 )
 
 // Config is what the server needs to know. The zero Config serves plain HTTP
@@ -27,8 +30,21 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	OutboundAllow  []netip.Prefix
 
+	// Mail is where mails go; the zero Server is nowhere. MailFrom is set with it.
+	Mail mail.Server
+	// MailFrom is the sender of every mail, MailOperator who gets reports; the
+	// zero address: nobody.
+	MailFrom, MailOperator netmail.Address
+
 	ImportLimit    int64 // bytes
+	ImportJobs     int64 // imports that may be active at once; 0: any number
 	NeutralPicture bool
+
+	// ManagementBurst and ManagementRate bound the calls of one client to one group
+	// of the Management API's endpoints: that many at once, and per second in the
+	// long run. Zero: no bound.
+	ManagementBurst int
+	ManagementRate  float64
 
 	LogFormat string // json or text
 	LogLevel  slog.Level

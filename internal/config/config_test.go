@@ -130,7 +130,9 @@ tls-dev: no
 trusted-proxies: [10.0.0.0/8, 192.0.2.7]
 outbound-allow: 127.0.0.0/8, ::1
 import-limit: 3MiB
+import-jobs: 2
 neutral-picture: yes
+management-rate-limit: 50/16.5
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +142,7 @@ neutral-picture: yes
 		Database: "postgres://app:pw@db.example:5432/mangrove", TLSCert: cert, TLSKey: key,
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")},
 		OutboundAllow:  []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
-		ImportLimit:    3 << 20, NeutralPicture: true, LogFormat: "json", LogLevel: 4,
+		ImportLimit:    3 << 20, ImportJobs: 2, NeutralPicture: true, ManagementBurst: 50, ManagementRate: 16.5, LogFormat: "json", LogLevel: 4,
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
@@ -272,6 +274,19 @@ func TestSize(t *testing.T) {
 		var p parser
 		if got := p.size("--import-limit", tc.in); got != tc.want || (p.err() == nil) != tc.ok {
 			t.Errorf("size(%q) = %d, %v", tc.in, got, p.err())
+		}
+	}
+}
+
+func TestNumber(t *testing.T) {
+	for _, tc := range []struct {
+		in   string
+		want int64
+		ok   bool
+	}{{"", 0, true}, {"0", 0, true}, {" 2 ", 2, true}, {"9", 9, true}, {"10", 0, false}, {"-1", 0, false}, {"two", 0, false}, {"1.5", 0, false}} {
+		var p parser
+		if got := p.number("--import-jobs", tc.in, 9); got != tc.want || (p.err() == nil) != tc.ok {
+			t.Errorf("number(%q) = %d, %v", tc.in, got, p.err())
 		}
 	}
 }
@@ -418,4 +433,30 @@ func FuzzFile(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestRateLimit(t *testing.T) {
+	for text, want := range map[string]Config{
+		"":          {},
+		"50/16":     {ManagementBurst: 50, ManagementRate: 16},
+		"1/0.001":   {ManagementBurst: 1, ManagementRate: 0.001},
+		"50":        {},
+		"0/1":       {},
+		"5/0":       {},
+		"5/0.000":   {},
+		"-5/1":      {},
+		"5/1e9":     {},
+		"5/1/s":     {},
+		"9999999/1": {},
+	} {
+		t.Run(text, func(t *testing.T) {
+			c, err := parse(t, nil, map[string]string{"MANGROVE_MANAGEMENT_RATE_LIMIT": text}, "")
+			if c.ManagementBurst != want.ManagementBurst || c.ManagementRate != want.ManagementRate {
+				t.Errorf("got %d/%g", c.ManagementBurst, c.ManagementRate)
+			}
+			if wrong := text != "" && want.ManagementBurst == 0; wrong != (err != nil && strings.Contains(err.Error(), "--management-rate-limit")) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
 }

@@ -30,8 +30,15 @@ type Flags struct {
 	TrustedProxies string `help:"Networks whose X-Forwarded-For is believed." placeholder:"CIDR,…" env:"MANGROVE_TRUSTED_PROXIES" group:"Network"`
 	OutboundAllow  string `help:"Internal networks that upstream identity providers may be in; all others are refused." placeholder:"CIDR,…" env:"MANGROVE_OUTBOUND_ALLOW" group:"Network"`
 
+	Mail         string `help:"Mail server for verification mails: smtp://user:password@host:587, smtps://user:password@host:465, or the word directory, which writes mails to files in the data directory. Without it no mail is sent. A URL with a password is better set by the variable than by the flag." placeholder:"URL" env:"MANGROVE_MAIL" group:"Mail"`
+	MailFrom     string `help:"Sender of all mails, like Mangrove <id@example.com>; needed with --mail." placeholder:"ADDRESS" env:"MANGROVE_MAIL_FROM" group:"Mail"`
+	MailOperator string `help:"Who is told by mail when an import has ended, if its request asked for that." placeholder:"ADDRESS" env:"MANGROVE_MAIL_OPERATOR" group:"Mail"`
+
 	ImportLimit    string `help:"Size limit of a file of users, like 512000, 500KB or 2GiB (default: ${default})." placeholder:"SIZE" default:"10GiB" env:"MANGROVE_IMPORT_LIMIT" group:"Users"`
+	ImportJobs     string `help:"How many imports may be waiting or running at once; 0 is any number (default: ${default}). The hosted service has 2, and files of 512000." placeholder:"NUMBER" default:"0" env:"MANGROVE_IMPORT_JOBS" group:"Users"`
 	NeutralPicture Switch `help:"Give users without a picture one of our own instead of a gravatar address, which tells a third party a hash of the e-mail address." env:"MANGROVE_NEUTRAL_PICTURE" group:"Users"`
+
+	ManagementRateLimit string `help:"Calls that one client may make to one group of the Management API's endpoints (reading users, writing users, the rest), as burst/per second, like 50/16 (default: no limit). Each node counts for itself." placeholder:"BURST/RATE" env:"MANGROVE_MANAGEMENT_RATE_LIMIT" group:"Management API"`
 }
 
 // Switch is yes or no, as text. The flag alone means yes.

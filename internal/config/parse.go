@@ -7,12 +7,15 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	netmail "net/mail"
 	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"mangrove/internal/mail"
 )
 
 // Mistakes is everything that is wrong with the settings.
@@ -67,7 +70,18 @@ func (s Flags) Parse(f *File, getenv func(string) string) (Config, error) {
 	c.TrustedProxies = p.networks("--trusted-proxies", s.TrustedProxies)
 	c.OutboundAllow = p.networks("--outbound-allow", s.OutboundAllow)
 	c.ImportLimit = p.size("--import-limit", s.ImportLimit)
+	c.ImportJobs = p.number("--import-jobs", s.ImportJobs, 1000)
 	c.NeutralPicture = p.yes("--neutral-picture", s.NeutralPicture)
+	c.ManagementBurst, c.ManagementRate = p.rate("--management-rate-limit", s.ManagementRateLimit)
+	c.Mail = p.mail(s.Mail)
+	c.MailFrom = p.address("--mail-from", s.MailFrom)
+	c.MailOperator = p.address("--mail-operator", s.MailOperator)
+	switch given := s.Mail != ""; {
+	case given && s.MailFrom == "":
+		p.wrong("--mail-from", "is needed with --mail")
+	case !given && (s.MailFrom != "" || s.MailOperator != ""):
+		p.wrong("--mail", "is needed with --mail-from and --mail-operator")
+	}
 	return c, p.err()
 }
 
@@ -238,6 +252,26 @@ func (p *parser) database(s string) string {
 	return s
 }
 
+// mail and address repeat nothing: one may hold a password, the other a name.
+func (p *parser) mail(s string) mail.Server {
+	server, err := mail.Parse(s)
+	if err != nil {
+		p.wrong("--mail", "%w", err)
+	}
+	return server
+}
+
+func (p *parser) address(setting, s string) netmail.Address {
+	if s == "" {
+		return netmail.Address{}
+	}
+	a, err := mail.ParseAddress(s)
+	if err != nil {
+		p.wrong(setting, "%w", err)
+	}
+	return a
+}
+
 func (p *parser) networks(setting, s string) []netip.Prefix {
 	var list []netip.Prefix
 	for item := range strings.SplitSeq(s, ",") {
@@ -260,6 +294,19 @@ func (p *parser) networks(setting, s string) []netip.Prefix {
 		}
 	}
 	return list
+}
+
+// number reads a count from 0 to most; empty is 0.
+func (p *parser) number(setting, s string, most int64) int64 {
+	if s == "" {
+		return 0
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(s), 10, 64)
+	if err != nil || n < 0 || n > most {
+		p.wrong(setting, "%q is not a number between 0 and %d", s, most)
+		return 0
+	}
+	return n
 }
 
 var sizeForm = regexp.MustCompile(`^([0-9]{1,18})\s*([kKmMgG]?)([iI]?)[bB]?$`)
@@ -290,6 +337,25 @@ func (p *parser) size(setting, s string) int64 {
 		p.wrong(setting, "has to be more than nothing")
 	}
 	return n
+}
+
+var rateForm = regexp.MustCompile(`^([1-9][0-9]{0,5})/([0-9]{1,6}(?:\.[0-9]{1,3})?)$`)
+
+// rate reads how many at once and how many per second, of which one in a
+// thousand seconds is the least.
+func (p *parser) rate(setting, s string) (burst int, perSecond float64) {
+	if s == "" {
+		return 0, 0
+	}
+	if m := rateForm.FindStringSubmatch(s); m != nil {
+		burst, _ = strconv.Atoi(m[1]) // six digits always fit
+		perSecond, _ = strconv.ParseFloat(m[2], 64)
+	}
+	if perSecond == 0 {
+		p.wrong(setting, "%q is not burst/per second, like 50/16", s)
+		return 0, 0
+	}
+	return burst, perSecond
 }
 
 // secretsKeys and bootstrap never repeat what they were given.

@@ -36,6 +36,7 @@ var (
 	ErrNotFound = errs.New(errs.NotFound, "inexistent_connection", "The connection does not exist")
 	ErrExists   = errs.New(errs.Conflict, "conflict", "A connection with the same name already exists")
 	ErrDeleting = errs.New(errs.Conflict, "conflict", "A connection with the same name is being deleted, try again later")
+	ErrStale    = errs.New(errs.Stale, "precondition_failed", "The connection was changed since it was read.")
 	ErrRealm    = errs.New(errs.Conflict, "conflict", `There is already another connection with some realms from "realms" parameter`)
 )
 
@@ -65,8 +66,9 @@ type Store interface {
 	Connections(ctx context.Context, f Filter, p Page) (list []*Connection, total int, err error)
 	CreateConnection(ctx context.Context, c *Connection, e audit.Event) error
 	UpdateConnection(ctx context.Context, id string, fn func(*Connection) error, e audit.Event) (*Connection, error)
-	// DeleteConnection hides the connection at once and queues the removal of its users.
-	DeleteConnection(ctx context.Context, id string, at int64, e audit.Event) error
+	// DeleteConnection hides the connection at once and queues the removal of its
+	// users. ErrStale when ifVersion is not zero and not the connection's version.
+	DeleteConnection(ctx context.Context, id string, ifVersion, at int64, e audit.Event) error
 	// HasUsers reports whether any user has its primary identity there.
 	HasUsers(ctx context.Context, id string) (bool, error)
 }

@@ -90,9 +90,9 @@ func (s *Service) Create(ctx context.Context, members []strictjson.Member, by au
 }
 
 // Patch edits a connection: options are replaced as a whole, but for what is
-// carried over; members that were not sent stay as they are. Errors as Create's,
-// and ErrNotFound.
-func (s *Service) Patch(ctx context.Context, id string, members []strictjson.Member, by audit.Event) (*Connection, error) {
+// carried over; members that were not sent stay as they are. ifVersion, when not
+// zero, must be the connection's version. Errors as Create's, ErrNotFound, ErrStale.
+func (s *Service) Patch(ctx context.Context, id string, ifVersion int64, members []strictjson.Member, by audit.Event) (*Connection, error) {
 	body, err := checkBody(&patchBody, members)
 	if err != nil {
 		return nil, err
@@ -110,6 +110,9 @@ func (s *Service) Patch(ctx context.Context, id string, members []strictjson.Mem
 		return nil, err
 	}
 	edit := func(c *Connection) error {
+		if ifVersion != 0 && ifVersion != c.Version {
+			return ErrStale
+		}
 		if body.has("options") {
 			stored, sent := parseDocument(c.Options), body.object("options")
 			options, err := replacedOptions(c.Strategy, stored, sent, s.NewMask)
@@ -156,14 +159,15 @@ func (s *Service) mayCustomize(ctx context.Context, c *Connection, body document
 }
 
 // Delete hides the connection; its users are removed later. It returns the time
-// of deletion; ErrNotFound when there is none.
-func (s *Service) Delete(ctx context.Context, id string, by audit.Event) (time.Time, error) {
+// of deletion; ErrNotFound when there is none; ErrStale when ifVersion is not
+// zero and not the connection's version.
+func (s *Service) Delete(ctx context.Context, id string, ifVersion int64, by audit.Event) (time.Time, error) {
 	c, err := s.Store.Connection(ctx, id)
 	if err != nil {
 		return time.Time{}, err
 	}
 	at := s.Now()
-	return at, s.Store.DeleteConnection(ctx, id, at.UnixMicro(), s.event(by, "Delete a connection", c.ID, c.Name))
+	return at, s.Store.DeleteConnection(ctx, id, ifVersion, at.UnixMicro(), s.event(by, "Delete a connection", c.ID, c.Name))
 }
 
 // ClientChange switches a connection on or off for one client.

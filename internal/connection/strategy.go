@@ -1,6 +1,9 @@
 package connection
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Group of a strategy (reference/connections.md §1.2).
 type Group uint8
@@ -102,4 +105,14 @@ func IdentityUserID(strategy, connectionName, subject string) string {
 		return connectionName + "|" + subject
 	}
 	return subject
+}
+
+// Subject is the reverse of IdentityUserID; ok is false for an id that no
+// identity of the connection has.
+func Subject(strategy, connectionName, userID string) (subject string, ok bool) {
+	if strategies[strategy].NamedIDs {
+		subject, ok = strings.CutPrefix(userID, connectionName+"|")
+		return subject, ok && subject != ""
+	}
+	return userID, userID != ""
 }

@@ -62,6 +62,8 @@ func (n *nowhere) ImportBatch(_ context.Context, _ job.Lease, _ *job.Job, rows [
 	return job.BatchResult{Inserted: int64(len(rows)), Failed: int64(len(failed))}, nil
 }
 
+func (n *nowhere) Job(context.Context, string) (*job.Job, error) { return &job.Job{}, nil }
+
 func (n *nowhere) Extend(context.Context, job.Lease, int64) error { return nil }
 
 func (n *nowhere) Finish(context.Context, job.Lease, string, string, int64, ...audit.Event) error {

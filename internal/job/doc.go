@@ -1,8 +1,11 @@
-// Package job is long work: imports now, exports and bulk updates later.
+// Package job is long work: imports and their dry runs, exports, bulk updates,
+// mails.
 //
 // Owns: the Job noun (job.go), the runner that leases and drives jobs
-// (runner.go), imports (importer.go, input.go), the removal of a deleted
-// connection's users (cleanup.go).
-// Does not own: what a row means (user/importrow.go), SQL (store), HTTP (mgmt).
-// May import: errs, profile, strictjson, audit, user, connection.
+// (runner.go), imports (importer.go, input.go), exports (exporter.go), bulk
+// updates (updater.go), the removal of a deleted connection's users (cleanup.go),
+// verification mails (verification.go).
+// Does not own: what a row means (user/importrow.go, user/updaterow.go,
+// user/exportrow.go), SQL (store), HTTP (mgmt).
+// May import: errs, profile, strictjson, audit, user, connection, ticket.
 package job

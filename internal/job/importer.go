@@ -20,6 +20,28 @@ import (
 // does not decide how much memory an import takes.
 const batchBytes = 2 << 20
 
+// ImportParams are the parameters of an import job. Merge, UpsertAll and DryRun
+// are ours.
+type ImportParams struct {
+	Upsert              bool   `json:"upsert"`
+	ExternalID          string `json:"external_id,omitempty"`
+	SendCompletionEmail bool   `json:"send_completion_email"`
+	Merge               bool   `json:"merge,omitempty"`      // metadata is merged, not replaced
+	UpsertAll           bool   `json:"upsert_all,omitempty"` // identifiers, blocked and the password may change, too
+	DryRun              bool   `json:"dry_run,omitempty"`    // everything is judged, no user is written
+	// CSV: the file calls itself that, so a header that has no name of ours is told as such.
+	CSV bool `json:"csv,omitempty"`
+}
+
+// ReadImportParams reads Job.Params; those of another kind of job are zero.
+func ReadImportParams(raw json.RawMessage) ImportParams {
+	var p ImportParams
+	if json.Unmarshal(raw, &p) != nil {
+		return ImportParams{}
+	}
+	return p
+}
+
 // batch is rows on their way to the store, in the order of the file.
 type batch struct {
 	rows   []Row
@@ -51,14 +73,11 @@ func (t *task) importUsers() error {
 	})
 	for b := range batches {
 		if len(b.rows)+len(b.failed) > 0 {
-			// A connection that was deleted meanwhile gets no more users: nobody would
-			// remove them again.
-			if _, refused, err := t.target(); err != nil {
-				return err
-			} else if refused != "" {
-				return t.finish(Failed, refused)
+			err := t.store(b)
+			if errors.Is(err, ErrNoConnection) {
+				return t.finish(Failed, ErrNoConnection.Text)
 			}
-			if err := t.store(b); err != nil {
+			if err != nil {
 				return err
 			}
 		}
@@ -82,7 +101,7 @@ func (t *task) importUsers() error {
 func (t *task) target() (c *connection.Connection, refused string, err error) {
 	c, err = t.Connections.Connection(t.ctx, t.job.ConnectionID)
 	if errors.Is(err, connection.ErrNotFound) {
-		return nil, "The connection does not exist.", nil
+		return nil, ErrNoConnection.Text, nil
 	}
 	if err != nil {
 		return nil, "", err
@@ -94,7 +113,11 @@ func (t *task) target() (c *connection.Connection, refused string, err error) {
 }
 
 func (t *task) store(b batch) error {
-	res, err := t.Store.ImportBatch(t.ctx, t.lease, t.job, b.rows, b.failed, b.cursor, t.Now().UnixMicro())
+	write := t.Store.ImportBatch
+	if ReadImportParams(t.job.Params).DryRun {
+		write = t.Store.CheckBatch
+	}
+	res, err := write(t.ctx, t.lease, t.job, b.rows, b.failed, b.cursor, t.Now().UnixMicro())
 	if err != nil {
 		return err
 	}
@@ -121,14 +144,17 @@ func (t *task) read(ctx context.Context, c *connection.Connection, out chan<- ba
 		send(batch{end: err})
 		return
 	}
-	rows, err := in.rows()
+	p := parser{task: t, c: c, params: ReadImportParams(t.job.Params)}
+	var rows *strictjson.Rows
+	if strictjson.Sniff(in.first) == strictjson.Records {
+		rows, p.columns, err = in.records(p.params.CSV)
+	} else {
+		rows, err = in.rows()
+	}
 	if err != nil {
 		send(batch{end: err})
 		return
 	}
-	var p parser
-	p.task, p.c = t, c
-	p.upsert = upserts(t.job.Params)
 	for p.read(rows) {
 		if !send(p.parse()) {
 			return
@@ -137,19 +163,12 @@ func (t *task) read(ctx context.Context, c *connection.Connection, out chan<- ba
 	send(p.parse())
 }
 
-// upserts reads the one member of the job's parameters that rules the rows.
-func upserts(params json.RawMessage) bool {
-	var p struct {
-		Upsert bool `json:"upsert"`
-	}
-	return json.Unmarshal(params, &p) == nil && p.Upsert
-}
-
 // parser turns the rows of a file into batches.
 type parser struct {
-	task   *task
-	c      *connection.Connection
-	upsert bool
+	task    *task
+	c       *connection.Connection
+	params  ImportParams
+	columns *user.Columns // of a CSV file; nil: the rows are JSON
 
 	texts []byte // of the rows of this batch, one behind the other
 	found []strictjson.Row
@@ -189,8 +208,9 @@ func (p *parser) parse() batch {
 	}
 	p.done = p.done[:n]
 	o := user.ImportOptions{
-		JobID: p.task.job.ID, Upsert: p.upsert, Defaults: p.task.Defaults,
-		Now: p.task.Now().UnixMicro(), NewID: p.task.NewID,
+		JobID: p.task.job.ID, Upsert: p.params.Upsert, Defaults: p.task.Defaults,
+		Widen: profile.UpsertOptions{Merge: p.params.Merge, All: p.params.UpsertAll},
+		Now:   p.task.Now().UnixMicro(), NewID: p.task.NewID,
 	}
 	var workers sync.WaitGroup
 	share := (n + p.task.Workers - 1) / p.task.Workers
@@ -205,10 +225,10 @@ func (p *parser) parse() batch {
 	b := batch{rows: make([]Row, 0, n), end: p.end}
 	for i, d := range p.done {
 		if len(d.problems) == 0 {
-			b.rows = append(b.rows, Row(d.row))
+			b.rows = append(b.rows, Row{p.found[i].Number, d.row.New, d.row.Supplied, d.row.Upsert})
 			continue
 		}
-		e := RowError{User: d.row.Supplied}
+		e := RowError{Number: p.found[i].Number, User: d.row.Supplied}
 		for _, problem := range d.problems {
 			if string(e.User) == "{}" { // nothing else tells which row it was
 				problem.Message += fmt.Sprintf(" (row %d)", p.found[i].Number)
@@ -242,7 +262,15 @@ func (p *parser) row(i int, o user.ImportOptions) (out parsed) {
 	if i > 0 {
 		from = p.ends[i-1]
 	}
-	row, problems := user.ParseRow(p.c, p.texts[from:p.ends[i]], o)
+	text := p.texts[from:p.ends[i]]
+	if p.columns != nil {
+		object, wrong := p.columns.Object(text)
+		if wrong != nil {
+			return parsed{empty, []user.Problem{*wrong}}
+		}
+		text = object
+	}
+	row, problems := user.ParseRow(p.c, text, o)
 	return parsed{row, problems}
 }
 
@@ -252,7 +280,10 @@ func (t *task) importEvent(status, details string, now int64) audit.Event {
 		Type: audit.UserImported, At: now, Description: "Users import completed",
 		ClientID: t.job.ActorClientID, Connection: t.job.Connection, ConnectionID: t.job.ConnectionID,
 	}
-	if status == Failed {
+	switch {
+	case ReadImportParams(t.job.Params).DryRun:
+		e.Type, e.Description = audit.APIOperation, "Users import checked in a dry run"
+	case status == Failed:
 		e.Type, e.Description = audit.UserImportFailed, details
 	}
 	b, err := json.Marshal(struct {

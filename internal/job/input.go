@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"mangrove/internal/strictjson"
+	"mangrove/internal/user"
 )
 
 // input reads the file of a job from its pieces.
@@ -53,6 +54,33 @@ func (in *input) rows() (*strictjson.Rows, error) {
 			return rows, nil
 		}
 	}
+}
+
+// errNoRows is a file of no format that an import knows.
+var errNoRows = &strictjson.FileError{Row: 1, Text: "Expected a JSON array, one JSON object per line, or CSV with a header,"}
+
+// records begins behind the job's cursor of a CSV file. A file that does not
+// call itself CSV is taken for it when its header has a name of ours.
+func (in *input) records(named bool) (*strictjson.Rows, *user.Columns, error) {
+	rows := strictjson.NewRecords(in)
+	header, err := rows.Next()
+	if err != nil {
+		return nil, nil, err
+	}
+	columns, err := user.ParseColumns(header.Text, rows.Comma())
+	switch {
+	case err != nil && !named, err == nil && !named && !columns.Known():
+		return nil, nil, errNoRows
+	case err != nil:
+		return nil, nil, &strictjson.FileError{Row: 1, Text: "The header is not usable: " + err.Error() + ","}
+	case !columns.Known():
+		return nil, nil, &strictjson.FileError{Row: 1, Text: "The header names no property of a user,"}
+	}
+	if cursor := in.job.Cursor; cursor > 0 {
+		in.seek(cursor)
+		rows = strictjson.ResumeRecords(in, rows.Comma(), cursor, in.job.Summary.Total)
+	}
+	return rows, columns, nil
 }
 
 func (in *input) seek(offset int64) { in.at, in.piece, in.seq = offset, nil, offset/in.size }

@@ -24,7 +24,12 @@ type Runner struct {
 	Store       Store
 	Connections connection.Store
 	Defaults    profile.Defaults
-	Now         func() time.Time // nil: time.Now
+	// Users judges bulk updates, with a Hashing that is patient; nil: they fail.
+	Users *user.Service
+	Now   func() time.Time // nil: time.Now
+	// Mail sends, and Letters writes, verification mails; nil: there is no mail server.
+	Mail    Mailer
+	Letters Writer
 	// NewID makes the user ids of rows that have none, without prefix; nil: user.NewLocalID.
 	NewID func() string
 	// Owner names this runner in leases; empty: a random text.
@@ -178,8 +183,11 @@ func (r *Runner) Work(ctx context.Context) (found bool, err error) {
 	return r.work(ctx, context.WithoutCancel(ctx))
 }
 
-// errStopped: the runner was asked to stop in the middle of a job.
-var errStopped = errors.New("stopped")
+// Why a job is left in the middle.
+var (
+	errStopped  = errors.New("stopped")  // the runner was asked to stop
+	errCanceled = errors.New("canceled") // somebody canceled the job
+)
 
 // work ends after the current batch when stopping is done; ctx is for the work itself.
 func (r *Runner) work(stopping, ctx context.Context) (bool, error) {
@@ -191,13 +199,16 @@ func (r *Runner) work(stopping, ctx context.Context) (bool, error) {
 	t := &task{Runner: r, stopping: stopping, ctx: ctx, job: j, lease: *l, seen: now, summary: j.Summary}
 	r.Log.Info("job begins", "job", j.ID, "type", j.Type, "cursor", j.Cursor)
 	err = t.drive()
+	if errors.Is(err, errCanceled) {
+		err = t.finish(Failed, CanceledDetails)
+	}
 	switch {
 	case err == nil:
 		r.forget(j.ID)
 		r.Log.Info("job ends", "job", j.ID, "type", j.Type, "inserted", t.summary.Inserted, "updated", t.summary.Updated,
 			"failed", t.summary.Failed, "seconds", r.Now().Sub(now).Seconds())
 		return true, nil
-	case errors.Is(err, ErrLeaseLost):
+	case errors.Is(err, ErrLeaseLost), errors.Is(err, errLater):
 		r.forget(j.ID)
 		return true, nil
 	case errors.Is(err, errStopped):
@@ -244,9 +255,18 @@ type task struct {
 }
 
 func (t *task) drive() error {
+	if t.job.CanceledAt != 0 {
+		return errCanceled
+	}
 	switch t.job.Type {
 	case UsersImport:
 		return t.importUsers()
+	case UsersExport:
+		return t.exportUsers()
+	case UsersUpdate:
+		return t.updateUsers()
+	case VerificationEmail:
+		return t.sendVerification()
 	case ConnectionDelete:
 		return t.deleteUsers()
 	default:
@@ -271,6 +291,13 @@ func (t *task) goOn() error {
 	if t.stopping.Err() != nil {
 		return errStopped
 	}
+	j, err := t.Store.Job(t.ctx, t.job.ID)
+	if err != nil {
+		return err
+	}
+	if j.CanceledAt != 0 {
+		return errCanceled
+	}
 	now := t.Now()
 	if now.Sub(t.seen) < t.Runner.Lease/3 {
 		return nil
@@ -286,5 +313,11 @@ func (t *task) finish(status, details string) error {
 	if t.job.Type == UsersImport {
 		events = append(events, t.importEvent(status, details, now))
 	}
-	return t.Store.Finish(t.ctx, t.lease, status, details, now, events...)
+	if err := t.Store.Finish(t.ctx, t.lease, status, details, now, events...); err != nil {
+		return err
+	}
+	if t.job.Type == UsersImport {
+		t.reportImport(status, details)
+	}
+	return nil
 }

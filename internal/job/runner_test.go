@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -96,7 +97,8 @@ func (w *world) imports(file string, size int, change func(*job.Job)) *job.Job {
 		}
 		seq++
 	}
-	if err := w.Publish(bg, j.ID, int64(len(file))); err != nil {
+	j.InputBytes = int64(len(file))
+	if err := w.Publish(bg, j, 0, audit.Event{}); err != nil {
 		w.t.Fatal(err)
 	}
 	return j
@@ -192,6 +194,22 @@ func people(n int) (rows []string, good []string) {
 func array(rows []string) string { return "[" + strings.Join(rows, ",\n ") + "]\n" }
 func lines(rows []string) string { return strings.Join(rows, "\n") }
 
+// records is rows of people as CSV.
+func records(rows []string) string {
+	out := "email;name;user_metadata\r\n"
+	for _, row := range rows {
+		var u struct {
+			Email, Name string
+			Metadata    json.RawMessage `json:"user_metadata"`
+		}
+		if err := json.Unmarshal([]byte(row), &u); err != nil {
+			panic(err)
+		}
+		out += u.Email + ";" + u.Name + `;"` + strings.ReplaceAll(string(u.Metadata), `"`, `""`) + "\"\r\n"
+	}
+	return out
+}
+
 func TestImport(t *testing.T) {
 	rows, good := people(95)
 	for _, c := range []struct {
@@ -203,6 +221,8 @@ func TestImport(t *testing.T) {
 		{"lines, one piece", lines(rows), 1 << 20},
 		{"lines, many pieces", lines(rows), 63},
 		{"blanks before", strings.Repeat("\n", 200) + array(rows), 64},
+		{"CSV, one piece", records(rows), 1 << 20},
+		{"CSV, many pieces", "\xef\xbb\xbf" + records(rows), 63},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t)
@@ -238,7 +258,10 @@ func TestImportOfBrokenFiles(t *testing.T) {
 		{"broken syntax", open + `,{"email":tru},{"email":"late@example.com"}]`, job.Failed, fmt.Sprintf("Broken JSON: expected a value at byte %d, row 26", len(open)+10), before},
 		{"one object", `{}`, job.Completed, "", job.Summary{Failed: 1, Total: 1}},
 		{"bracket", `[`, job.Failed, "Unexpected end of the file at byte 1, row 1", job.Summary{}},
-		{"text", `email,name`, job.Failed, "Expected a JSON array, or one JSON object per line, at byte 0, row 1", job.Summary{}},
+		{"text", `nothing,known`, job.Failed, "Expected a JSON array, one JSON object per line, or CSV with a header, at byte 0, row 1", job.Summary{}},
+		{"a header alone", `email,name`, job.Completed, "", job.Summary{}},
+		{"a header twice the same", "email,email\na@example.com,b", job.Failed, "Expected a JSON array, one JSON object per line, or CSV with a header, at byte 0, row 1", job.Summary{}},
+		{"an open quote", records(rows) + "\"x@example.com;;\n", job.Failed, fmt.Sprintf("Unexpected end of the file in a quoted field at byte %d, row 26", len(records(rows))+17), before},
 		{"UTF-16", "\xff\xfe[\x00]\x00", job.Failed, "Expected a JSON array, or one JSON object per line, at byte 0, row 1", job.Summary{}},
 		{"empty array", `[]`, job.Completed, "", job.Summary{}},
 	} {
@@ -252,6 +275,76 @@ func TestImportOfBrokenFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Rows of a CSV file fail one by one, too.
+func TestImportOfOddRecords(t *testing.T) {
+	w := newWorld(t)
+	file := "email,name,foo\na@example.com,\"A, B\",\n\nb@example.com,B\nc@example.com,\"C\nD\",\nd@example.com,\xff,\ne@example.com,E,1\nf@example.com,\"" + strings.Repeat("x", 1<<20) + "\",\ng@example.com,G,"
+	j := w.imports(file, 1<<18, nil)
+	work(t, w.runner(w))
+	w.want(j, job.Completed, "", job.Summary{Failed: 5, Inserted: 2, Total: 7})
+	want := []string{
+		`{} INVALID_FORMAT  The row is not a valid CSV record: 2 fields, but the header has 3 (row 2)`,
+		`{"email":"c@example.com","name":"C\nD"} FORMAT name Error in name property - Object didn't pass validation for format visible-text: C\nD`,
+		`{} INVALID_FORMAT  The row is not a valid CSV record: invalid UTF-8 (row 4)`,
+		`{"email":"e@example.com","name":"E","foo":"1"} OBJECT_ADDITIONAL_PROPERTIES  Additional properties not allowed: foo`,
+		`{} MAX_LENGTH  The row is longer than 1048576 bytes (row 6)`,
+	}
+	if got := w.failures(j); !slices.Equal(got, want) {
+		t.Errorf("failures\n%s", strings.Join(got, "\n"))
+	}
+}
+
+// A file that calls itself CSV is told what is wrong with its header.
+func TestImportOfNamedCSV(t *testing.T) {
+	for header, want := range map[string]string{
+		"nothing,known":       "The header names no property of a user, at byte 0, row 1",
+		"email,email":         `The header is not usable: "email" is there twice, or above another column, at byte 0, row 1`,
+		"\"email\"x,name\n\"": "The header is not usable: text behind a quoted field, at byte 0, row 1",
+	} {
+		w := newWorld(t)
+		j := w.imports(header, 100, func(j *job.Job) { j.Params = json.RawMessage(`{"csv":true}`) })
+		work(t, w.runner(w))
+		w.want(j, job.Failed, want, job.Summary{})
+	}
+}
+
+// A line of 100 MB is one bad row, in any format, and takes no memory to speak of.
+func TestImportOfAnEndlessLine(t *testing.T) {
+	filler := strings.Repeat("x", 100<<20)
+	for name, file := range map[string]string{
+		"array": `[{"email":"a@example.com"},{"x":"` + filler + `"},{"email":"b@example.com"}]`,
+		"lines": `{"email":"a@example.com"}` + "\n" + filler + "\n" + `{"email":"b@example.com"}`,
+		"CSV":   "email\na@example.com\n" + filler + "\nb@example.com\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			j := w.imports("x", 1, func(j *job.Job) {})
+			f := &held{Store: w, id: j.ID, file: file}
+			work(t, w.runner(f))
+			w.want(j, job.Completed, "", job.Summary{Failed: 1, Inserted: 2, Total: 3})
+		})
+	}
+}
+
+// held is a store whose job has a file that is in memory.
+type held struct {
+	job.Store
+	id, file string
+}
+
+func (h *held) Claim(ctx context.Context, owner string, now, until int64) (*job.Job, *job.Lease, error) {
+	j, l, err := h.Store.Claim(ctx, owner, now, until)
+	if j != nil {
+		j.InputBytes = int64(len(h.file))
+	}
+	return j, l, err
+}
+
+func (h *held) InputPiece(_ context.Context, _ string, seq int64) ([]byte, error) {
+	const size = 1 << 20
+	return []byte(h.file[seq*size : min((seq+1)*size, int64(len(h.file)))]), nil
 }
 
 // Rows that are not even objects say which they were, since nothing else does.
@@ -298,6 +391,115 @@ func TestImportUpsertAndDoubles(t *testing.T) {
 	if err != nil || u.Profile.Text(profile.Name) != "New" || string(u.Profile.Value(profile.AppMetadata)) != `{"b":2}` {
 		t.Errorf("updated: %+v, %v", u, err)
 	}
+}
+
+// An upsert of the same file again writes nothing.
+func TestImportAgain(t *testing.T) {
+	w := newWorld(t)
+	rows, good := people(25)
+	again := func(j *job.Job) { j.Params = json.RawMessage(`{"upsert":true}`) }
+	w.imports(lines(rows), 100, again)
+	work(t, w.runner(w))
+	before, err := w.Users(bg, "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.clock.forward(time.Hour)
+	j := w.imports(lines(rows), 100, again)
+	work(t, w.runner(w))
+	w.want(j, job.Completed, "", job.Summary{Failed: int64(len(rows) - len(good)), Updated: int64(len(good)), Total: 25})
+	after, err := w.Users(bg, "", 100)
+	if err != nil || !reflect.DeepEqual(before, after) {
+		t.Errorf("users changed: %v", err)
+	}
+	if text := w.outcomes(j); strings.Count(text, `"outcome":"unchanged","user_id":"auth0|`) != len(good) {
+		t.Errorf("outcomes\n%s", text)
+	}
+}
+
+func (w *world) outcomes(j *job.Job) string {
+	w.t.Helper()
+	var all []byte
+	for at := int64(0); ; {
+		lines, begin, err := w.Outcomes(bg, j.ID, at)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if lines == nil {
+			return string(all)
+		}
+		all, at = append(all, lines...), begin
+	}
+}
+
+// A dry run reports everything, doubles in the file included, and writes no user.
+func TestDryRun(t *testing.T) {
+	w := newWorld(t)
+	spy := &spy{Store: w}
+	w.imports(`[{"email":"old@example.com","name":"Old"}]`, 100, nil)
+	work(t, w.runner(spy))
+	rows, good := people(25)
+	rows = append(rows, `{"email":"P0000@example.com"}`, `{"email":"old@example.com","name":"New","user_id":"x"}`, `{"email":"y@example.com","user_id":"auth0|x"}`)
+	j := w.imports(lines(rows), 100, func(j *job.Job) { j.Params = json.RawMessage(`{"upsert":true,"dry_run":true}`) })
+	work(t, w.runner(spy))
+	w.want(j, job.Completed, "", job.Summary{Failed: int64(25-len(good)) + 1, Updated: 1, Inserted: int64(len(good)) + 1, Total: 28})
+	if got := w.emails(); !slices.Equal(got, []string{"old@example.com"}) {
+		t.Errorf("users %q", got)
+	}
+	failures := w.failures(j)
+	if last := failures[len(failures)-1]; last != `{"email":"P0000@example.com"} DUPLICATED_USER  A user with this email was already provided.` {
+		t.Errorf("failures %q", failures)
+	}
+	if text := w.outcomes(j); strings.Count(text, "\n") != 28 || strings.Count(text, `"outcome":"inserted"}`) != len(good)+1 || !strings.Contains(text, `{"row":27,"outcome":"updated","user_id":"auth0|`) {
+		t.Errorf("outcomes\n%s", text)
+	}
+	if e := spy.events[1]; e.Type != audit.APIOperation || e.Description != "Users import checked in a dry run" {
+		t.Errorf("event %+v", e)
+	}
+}
+
+// The job that is canceled in the middle ends after its batch and tells what it did.
+func TestCancelInTheMiddle(t *testing.T) {
+	rows, _ := people(55)
+	w := newWorld(t)
+	j := w.imports(array(rows), 100, nil)
+	n := 0
+	s := &spy{Store: w, after: func(what string) error {
+		if n++; what == "batch" && n == 2 {
+			_, err := w.Cancel(bg, j.ID, w.clock.Now().UnixMicro(), audit.Event{})
+			return err
+		}
+		return nil
+	}}
+	work(t, w.runner(s))
+	w.want(j, job.Failed, "The job was canceled.", job.Summary{Failed: 3, Inserted: 17, Total: 20})
+	if len(s.events) != 1 || s.events[0].Type != audit.UserImportFailed {
+		t.Errorf("events %+v", s.events)
+	}
+}
+
+// A job that was canceled when its runner died is not begun again.
+func TestCancelAfterACrash(t *testing.T) {
+	rows, _ := people(55)
+	w := newWorld(t)
+	j := w.imports(array(rows), 100, nil)
+	dead := errs.New(errs.Unavailable, "", "killed")
+	n := 0
+	s := &spy{Store: w, hook: func(string) error {
+		if n++; n > 1 {
+			return dead
+		}
+		return nil
+	}}
+	if _, err := w.runner(s).Work(bg); !errors.Is(err, dead) {
+		t.Fatal(err)
+	}
+	if _, err := w.Cancel(bg, j.ID, w.clock.Now().UnixMicro(), audit.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.forward(time.Minute)
+	work(t, w.runner(w))
+	w.want(j, job.Failed, "The job was canceled.", job.Summary{Failed: 1, Inserted: 9, Total: 10})
 }
 
 func TestImportOfHashes(t *testing.T) {
@@ -446,7 +648,7 @@ func TestImportAfterACrash(t *testing.T) {
 	rows, good := people(55) // six batches and the end
 	want := job.Summary{Failed: int64(len(rows) - len(good)), Inserted: int64(len(good)), Total: int64(len(rows))}
 	dead := errs.New(errs.Unavailable, "", "killed")
-	for _, format := range []func([]string) string{array, lines} {
+	for _, format := range []func([]string) string{array, lines, records} {
 		for step := range 7 {
 			for _, committed := range []bool{false, true} {
 				w := newWorld(t)
@@ -732,7 +934,7 @@ func TestConnectionDelete(t *testing.T) {
 		t.Fatalf("%d users", n)
 	}
 	late := w.imports(`[{"email":"late@example.com"}]`, 100, nil)
-	if err := w.DeleteConnection(bg, database, w.clock.Now().UnixMicro(), audit.Event{Type: audit.APIOperation}); err != nil {
+	if err := w.DeleteConnection(bg, database, 0, w.clock.Now().UnixMicro(), audit.Event{Type: audit.APIOperation}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -775,7 +977,7 @@ func TestConnectionGoesAway(t *testing.T) {
 	n := 0
 	s := &spy{Store: w, after: func(what string) error {
 		if n++; what == "batch" && n == 2 {
-			return w.DeleteConnection(bg, database, w.clock.Now().UnixMicro(), audit.Event{Type: audit.APIOperation})
+			return w.DeleteConnection(bg, database, 0, w.clock.Now().UnixMicro(), audit.Event{Type: audit.APIOperation})
 		}
 		return nil
 	}}

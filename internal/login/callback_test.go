@@ -112,7 +112,7 @@ func TestWhatChangesBetween(t *testing.T) {
 		tokenCalled bool
 	}{
 		{"connection deleted", func(r *rig) {
-			if err := r.store.DeleteConnection(r.t.Context(), acmeID, r.now().UnixMicro(), audit.Event{}); err != nil {
+			if err := r.store.DeleteConnection(r.t.Context(), acmeID, 0, r.now().UnixMicro(), audit.Event{}); err != nil {
 				r.t.Fatal(err)
 			}
 		}, "invalid_request", "the connection was not found", false, false},
@@ -264,7 +264,7 @@ func TestUserGone(t *testing.T) {
 	r.acme(nil)
 	b := r.browser()
 	b.get("/authorize").wantUser(t, "oidc|acme|u-77")
-	if err := r.store.DeleteUser(t.Context(), "oidc|acme|u-77", user.Effect{}); err != nil {
+	if err := r.store.DeleteUser(t.Context(), "oidc|acme|u-77", 0, user.Effect{}); err != nil {
 		t.Fatal(err)
 	}
 	if b.whoami() != "" {

@@ -8,9 +8,10 @@
 // decides what follows a proven identity, or in RespondError.
 //
 // Owns: transactions and sessions as they travel in cookies and state, which
-// connections a person may choose (choice.go), the routes above.
+// connections a person may choose (choice.go), the routes above; the pages behind
+// mailed links (ticketpages.go).
 // Does not own: the authorization request and its answer (op), pages (page),
 // what a provider says (upstream), who the user is (user).
-// May import: errs, oauth, profile, audit, client, connection, session, user,
-// upstream, page, web, chi.
+// May import: errs, oauth, passwd, profile, audit, client, connection, session,
+// ticket, user, upstream, page, web, chi.
 package login

@@ -42,6 +42,7 @@ type Deps struct {
 	Users       Users
 	UserStore   UserReader
 	Sessions    session.Store
+	Tickets     Tickets
 	Connectors  map[string]upstream.Connector // by strategy
 	Page        *page.Renderer
 	Audit       audit.Sink
@@ -89,6 +90,10 @@ func (f *Flow) Mount(r chi.Router) {
 	r.Get("/u/login", page(f.showSignIn))
 	r.Post("/u/login", page(f.signIn))
 	r.Get("/u/login/connection", page(f.chooseConnection))
+	r.Get(verifyPath, page(f.showVerify))
+	r.Post(verifyPath, page(f.verify))
+	r.Get(resetPath, page(f.showReset))
+	r.Post(resetPath, page(f.reset))
 	r.Get("/login/callback", page(f.comeBack))
 	r.Post("/login/callback", page(f.comeBack))
 }

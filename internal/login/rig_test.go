@@ -28,6 +28,7 @@ import (
 	"mangrove/internal/session"
 	"mangrove/internal/store"
 	"mangrove/internal/store/storetest"
+	"mangrove/internal/ticket"
 	"mangrove/internal/upstream"
 	"mangrove/internal/upstream/oidc"
 	"mangrove/internal/user"
@@ -44,9 +45,11 @@ type rig struct {
 	t     *testing.T
 	store *store.Store
 	users *user.Service
-	idp   *fakeidp.IdP
-	url   string // public URL of the flow
-	tls   *http.Client
+	// tickets make links to this flow.
+	tickets *ticket.Service
+	idp     *fakeidp.IdP
+	url     string // public URL of the flow
+	tls     *http.Client
 
 	mu     sync.Mutex
 	clock  time.Time
@@ -104,8 +107,10 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(server.Close)
 	r.url, r.tls = server.URL, server.Client()
 	connector := oidc.New(outbound.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}), r.now, rand.Reader)
+	r.tickets = &ticket.Service{Store: r.store, Users: r.store, Connections: r.store, Clients: r.store, Redeemer: r.users, PublicURL: r.url, Now: r.now}
 	flow := login.New(login.Deps{
 		PublicURL: r.url, Clients: r.store, Connections: r.store, Users: r.users, UserStore: r.store, Sessions: r.store,
+		Tickets:    r.tickets,
 		Connectors: map[string]upstream.Connector{"oidc": connector}, Page: pages, Audit: r, Now: r.now, Rand: rand.Reader,
 		Respond: func(w http.ResponseWriter, q *http.Request, req oauth.AuthorizeRequest, s session.Session) error {
 			http.Redirect(w, q, req.RedirectURI+"?"+url.Values{"user": {s.UserID}, "sid": {s.ID}, "connection": {s.ConnectionID}, "state": {req.State}}.Encode(), http.StatusFound)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"mangrove/internal/connection"
 	"mangrove/internal/errs"
@@ -89,6 +90,7 @@ func writeConnection(w http.ResponseWriter, status int, c *connection.Connection
 	if err != nil {
 		return err
 	}
+	setETag(w, c.Version)
 	web.WriteJSON(w, status, web.TypeJSON, json.RawMessage(b))
 	return nil
 }
@@ -138,7 +140,11 @@ func (a *api) patchConnection(w http.ResponseWriter, r *http.Request, by *caller
 	if options && !by.has(updateOptions) {
 		return errScope([]string{updateOptions})
 	}
-	c, err := a.Connections.Patch(r.Context(), id, members, by.event(r))
+	var c *connection.Connection
+	err = conditional(w, r, a.connectionVersion(r, id), func(ifVersion int64) (err error) {
+		c, err = a.Connections.Patch(r.Context(), id, ifVersion, members, by.event(r))
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -152,7 +158,11 @@ func (a *api) deleteConnection(w http.ResponseWriter, r *http.Request, by *calle
 	if err != nil {
 		return err
 	}
-	at, err := a.Connections.Delete(r.Context(), id, by.event(r))
+	var at time.Time
+	err = conditional(w, r, a.connectionVersion(r, id), func(ifVersion int64) (err error) {
+		at, err = a.Connections.Delete(r.Context(), id, ifVersion, by.event(r))
+		return err
+	})
 	if errors.Is(err, connection.ErrNotFound) {
 		w.WriteHeader(http.StatusNoContent)
 		return nil

@@ -92,7 +92,9 @@ func render(w http.ResponseWriter, _ *http.Request, err error) {
 		p.ErrorCode = ""
 		w.Header()["Www-Authenticate"] = []string{challenge(e)}
 	case errs.TooMany, errs.Unavailable:
-		w.Header()["Retry-After"] = []string{"1"}
+		if w.Header()["Retry-After"] == nil {
+			w.Header()["Retry-After"] = []string{"1"}
+		}
 	}
 	web.WriteJSON(w, p.StatusCode, web.TypeJSON, p)
 }

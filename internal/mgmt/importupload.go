@@ -3,7 +3,6 @@ package mgmt
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"regexp"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -52,23 +52,24 @@ var (
 	connectionIDForm = regexp.MustCompile(`^con_[A-Za-z0-9]{16}$`)
 )
 
-// importParams are the members of an import that rule the work, as the runner
-// reads them from job.Params.
-type importParams struct {
-	Upsert              bool   `json:"upsert"`
-	ExternalID          string `json:"external_id,omitempty"`
-	SendCompletionEmail bool   `json:"send_completion_email"`
-}
-
-func readImportParams(raw json.RawMessage) importParams {
-	var p importParams
-	_ = json.Unmarshal(raw, &p) // a job of another kind has none
-	return p
-}
-
 // importUsers is POST /jobs/users-imports: the file goes to the store piece by
 // piece, and becomes a job only when all of it, and all the fields, are there.
 func (a *api) importUsers(w http.ResponseWriter, r *http.Request, by *caller) error {
+	return a.upload(w, r, by, uploadKind{job.UsersImport, "Create a job to import users", a.ImportJobs, (*upload).checkImport})
+}
+
+// uploadKind is what becomes of a file of users.
+type uploadKind struct {
+	job         string // type
+	description string // of the record
+	limit       int64  // of jobs at once; 0: none
+	// check reads the fields, finds the connection (of no id: none is needed), and
+	// gives the job its parameters.
+	check func(u *upload, ctx context.Context) (*connection.Connection, any, error)
+}
+
+// upload takes a file of users.
+func (a *api) upload(w http.ResponseWriter, r *http.Request, by *caller, kind uploadKind) error {
 	t, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || t != "multipart/form-data" || params["boundary"] == "" {
 		return errMultipart
@@ -77,7 +78,7 @@ func (a *api) importUsers(w http.ResponseWriter, r *http.Request, by *caller) er
 		return a.errFileSize()
 	}
 	body := &whole{r: http.MaxBytesReader(w, r.Body, a.ImportLimit+aroundFile), rest: "\r\n"}
-	u := &upload{api: a, w: w, parts: multipart.NewReader(body, params["boundary"]), by: by, fields: map[string]string{}}
+	u := &upload{api: a, w: w, parts: multipart.NewReader(body, params["boundary"]), by: by, kind: kind, fields: map[string]string{}}
 	j, err := u.receive(r)
 	if err != nil {
 		u.drop(r.Context())
@@ -124,12 +125,14 @@ type upload struct {
 	w      http.ResponseWriter
 	parts  *multipart.Reader
 	by     *caller
+	kind   uploadKind
 	fields map[string]string
 
 	file  bool   // the file's part was seen
+	csv   bool   // it calls itself CSV
 	first []byte // its first piece, while no job holds it
-	size  int64
-	spool *job.Job // in status receiving; holds the pieces
+	size  int64  // unpacked
+	spool string // id of the job in status receiving that holds the pieces; empty: none yet
 }
 
 // receive reads all parts and publishes the job. The fields may come before or
@@ -165,6 +168,10 @@ func (u *upload) readError(err error) error {
 	if errors.As(err, &tooLarge) {
 		return u.errFileSize()
 	}
+	var refused *errs.Error
+	if errors.As(err, &refused) {
+		return err
+	}
 	return errMultipart.Because(err)
 }
 
@@ -180,22 +187,28 @@ func (u *upload) readField(name string, part *multipart.Part) error {
 	return nil
 }
 
-// readFile stores the file. Its first piece stays in memory until there is a
-// second one or the form has ended, so that a small file needs no spool.
+// readFile stores the file, unpacked, so that an import can go on at any byte of
+// it. Its first piece stays in memory until there is a second one or the form
+// has ended, so that a small file needs no spool.
 func (u *upload) readFile(r *http.Request, part *multipart.Part) error {
 	if u.file {
 		return errMultipart
 	}
 	u.file = true
+	u.csv = csvName.MatchString(part.FileName()) || strings.HasPrefix(strings.ToLower(part.Header.Get("Content-Type")), "text/csv")
 	if _, known := u.fields["connection_id"]; known {
-		if _, _, err := u.check(r.Context()); err != nil {
+		if _, _, err := u.kind.check(u, r.Context()); err != nil {
 			return err
 		}
+	}
+	in, err := unpacked(part)
+	if err != nil {
+		return u.readError(err)
 	}
 	buf := make([]byte, pieceSize)
 	for seq := int64(0); ; seq++ {
 		web.Extend(u.w, piecePace)
-		n, err := io.ReadFull(part, buf)
+		n, err := io.ReadFull(in, buf)
 		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 		if err != nil && !last {
 			return u.readError(err)
@@ -219,52 +232,32 @@ func (u *upload) readFile(r *http.Request, part *multipart.Part) error {
 	}
 }
 
+// csvName is a file name that says CSV.
+var csvName = regexp.MustCompile(`(?i)\.(csv|tsv)(\.gz)?$`)
+
 // store keeps a piece behind the first one in the spool.
 func (u *upload) store(r *http.Request, seq int64, piece []byte) error {
-	if u.spool == nil {
+	if u.spool == "" {
 		if err := u.begin(r); err != nil {
 			return err
 		}
 	}
-	return u.Jobs.AppendInput(r.Context(), u.spool.ID, seq, piece)
+	return u.Jobs.AppendInput(r.Context(), u.spool, seq, piece)
 }
 
-// begin makes the job that receives, with the fields that are known by now, and
-// stores the first piece.
+// begin makes the job that receives and stores the first piece. Nothing of the
+// job counts, or is recorded, before it is published.
 func (u *upload) begin(r *http.Request) error {
-	c, p, err := u.check(r.Context())
-	if errors.Is(err, errNoConnection) {
-		c, err = &connection.Connection{}, nil // behind the file, perhaps
-	}
-	if err != nil {
-		return err
-	}
-	j := u.newJob(c, p)
-	if err := u.Jobs.CreateJob(r.Context(), j, u.event(r, c)); err != nil {
-		return err
-	}
-	u.spool = j
-	return u.Jobs.AppendInput(r.Context(), j.ID, 0, u.first)
-}
-
-func (u *upload) newJob(c *connection.Connection, p importParams) *job.Job {
-	params, err := json.Marshal(p)
-	if err != nil {
-		panic(err) // booleans and a string always encode
-	}
 	now := u.Now().UnixMicro()
-	return &job.Job{
-		ID: newJobID(), Type: job.UsersImport, Status: job.Receiving,
-		ConnectionID: c.ID, Connection: c.Name, Params: params,
+	j := &job.Job{
+		ID: job.NewID(), Type: u.kind.job, Status: job.Receiving, Params: json.RawMessage(`{}`),
 		CreatedAt: now, UpdatedAt: now, ActorClientID: u.by.ClientID,
 	}
-}
-
-func (u *upload) event(r *http.Request, c *connection.Connection) audit.Event {
-	e := u.by.event(r)
-	e.Type, e.At, e.Description = audit.APIOperation, u.Now().UnixMicro(), "Create a job to import users"
-	e.Connection, e.ConnectionID = c.Name, c.ID
-	return e
+	if err := u.Jobs.CreateJob(r.Context(), j, audit.Event{}); err != nil {
+		return err
+	}
+	u.spool = j.ID
+	return u.Jobs.AppendInput(r.Context(), j.ID, 0, u.first)
 }
 
 // publish checks what came and makes the job pending.
@@ -275,74 +268,77 @@ func (u *upload) publish(r *http.Request) (*job.Job, error) {
 	case u.size == 0:
 		return nil, errEmptyFile
 	}
-	c, p, err := u.check(r.Context())
+	c, p, err := u.kind.check(u, r.Context())
 	if err != nil {
 		return nil, err
 	}
-	if u.spool == nil {
+	if u.spool == "" {
 		if err := u.begin(r); err != nil {
 			return nil, err
 		}
 	}
-	if want := u.newJob(c, p); want.ConnectionID != u.spool.ConnectionID || string(want.Params) != string(u.spool.Params) {
-		if err := u.move(r, c, want); err != nil {
-			return nil, err
-		}
-	}
-	if err := u.Jobs.Publish(r.Context(), u.spool.ID, u.size); err != nil {
+	j, err := u.Jobs.Job(r.Context(), u.spool)
+	if err != nil {
 		return nil, err
 	}
-	j := *u.spool
-	j.Status = job.Pending
-	return &j, nil
+	if j.Params, err = json.Marshal(p); err != nil {
+		return nil, err
+	}
+	j.ConnectionID, j.Connection, j.InputBytes, j.Status = c.ID, c.Name, u.size, job.Pending
+	e := u.by.event(r)
+	e.Type, e.At, e.Description = audit.APIOperation, u.Now().UnixMicro(), u.kind.description
+	e.Connection, e.ConnectionID = c.Name, c.ID
+	if err := u.Jobs.Publish(r.Context(), j, u.kind.limit, e); err != nil {
+		return nil, err
+	}
+	return j, nil
 }
 
-// move gives the pieces to a job that has the fields which came behind the file.
-func (u *upload) move(r *http.Request, c *connection.Connection, to *job.Job) error {
-	from := u.spool.ID
-	if err := u.Jobs.CreateJob(r.Context(), to, u.event(r, c)); err != nil {
-		return err
-	}
-	defer u.dropJob(r.Context(), from)
-	u.spool = to
-	for seq := int64(0); seq*pieceSize < u.size; seq++ {
-		web.Extend(u.w, piecePace)
-		piece, err := u.Jobs.InputPiece(r.Context(), from, seq)
-		if err != nil {
-			return err
+// checkImport is the check of an import.
+func (u *upload) checkImport(ctx context.Context) (*connection.Connection, any, error) {
+	p := job.ImportParams{ExternalID: u.fields["external_id"], SendCompletionEmail: true, CSV: u.csv}
+	for _, f := range []struct {
+		name string
+		flag *bool
+	}{
+		{"upsert", &p.Upsert},
+		{"send_completion_email", &p.SendCompletionEmail},
+		{"merge", &p.Merge},
+		{"upsert_all", &p.UpsertAll},
+		{"dry_run", &p.DryRun},
+	} {
+		if err := u.flag(f.name, f.flag); err != nil {
+			return nil, p, err
 		}
-		if err := u.Jobs.AppendInput(r.Context(), to.ID, seq, piece); err != nil {
-			return err
+	}
+	if !p.Upsert {
+		for _, name := range []string{"merge", "upsert_all"} {
+			if u.fields[name] == "true" {
+				return nil, p, bodyError(schema.Violation{Code: schema.NotPassed, Message: "Goes with upsert only", Path: name})
+			}
 		}
 	}
-	return nil
-}
-
-// check reads the fields and finds the connection.
-func (u *upload) check(ctx context.Context) (*connection.Connection, importParams, error) {
-	p := importParams{ExternalID: u.fields["external_id"]}
-	var err error
-	if p.Upsert, err = u.flag("upsert", false); err != nil {
-		return nil, p, err
-	}
-	if p.SendCompletionEmail, err = u.flag("send_completion_email", true); err != nil {
-		return nil, p, err
-	}
-	id := u.fields["connection_id"]
-	switch {
-	case id == "":
+	if u.fields["connection_id"] == "" {
 		return nil, p, errNoConnection
-	case !connectionIDForm.MatchString(id):
-		return nil, p, errConnectionID
 	}
-	c, err := u.ConnectionStore.Connection(ctx, id)
-	if errors.Is(err, connection.ErrNotFound) {
-		return nil, p, errGone
-	}
+	c, err := u.connection(ctx)
 	if err != nil {
 		return nil, p, err
 	}
 	return c, p, importable(c.Facts())
+}
+
+// connection is the one that the fields name.
+func (u *upload) connection(ctx context.Context) (*connection.Connection, error) {
+	id := u.fields["connection_id"]
+	if !connectionIDForm.MatchString(id) {
+		return nil, errConnectionID
+	}
+	c, err := u.ConnectionStore.Connection(ctx, id)
+	if errors.Is(err, connection.ErrNotFound) {
+		return nil, errGone
+	}
+	return c, err
 }
 
 // importable decides whether a connection takes imports.
@@ -360,33 +356,28 @@ func importable(c profile.Connection) error {
 	return nil
 }
 
-// flag is a field that says true or false; empty is as good as absent.
-func (u *upload) flag(name string, fallback bool) (bool, error) {
+// flag reads a field that says true or false; an empty one is as good as absent.
+func (u *upload) flag(name string, to *bool) error {
 	switch u.fields[name] {
 	case "":
-		return fallback, nil
 	case "true":
-		return true, nil
+		*to = true
 	case "false":
-		return false, nil
+		*to = false
+	default:
+		return bodyError(schema.Violation{Code: schema.InvalidType, Message: "Expected type boolean but found type string", Path: name})
 	}
-	return false, bodyError(schema.Violation{Code: schema.InvalidType, Message: "Expected type boolean but found type string", Path: name})
+	return nil
 }
 
-// drop takes back what a refused upload has stored.
+// drop takes back what a refused upload has stored. It works although the
+// caller may have gone. A job that it could not remove was never published, and
+// nobody will ever see it.
 func (u *upload) drop(ctx context.Context) {
-	if u.spool != nil {
-		u.dropJob(ctx, u.spool.ID)
+	if u.spool == "" {
+		return
 	}
-}
-
-// dropJob works although the caller may have gone. A job that it could not
-// remove was never published, and nobody will ever see it.
-func (u *upload) dropJob(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	_ = u.Jobs.DropJob(ctx, id)
+	_ = u.Jobs.DropJob(ctx, u.spool)
 }
-
-// newJobID is job_ and 16 letters and digits, 80 bits of them random.
-func newJobID() string { return "job_" + rand.Text()[:16] }

@@ -53,9 +53,9 @@ func (s *watched) DropJob(ctx context.Context, id string) error {
 	return s.Store.DropJob(ctx, id)
 }
 
-func (s *watched) Publish(ctx context.Context, id string, n int64) error {
+func (s *watched) Publish(ctx context.Context, j *job.Job, limit int64, e audit.Event) error {
 	s.published++
-	return s.Store.Publish(ctx, id, n)
+	return s.Store.Publish(ctx, j, limit, e)
 }
 
 func TestImportUsers(t *testing.T) {

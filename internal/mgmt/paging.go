@@ -28,12 +28,18 @@ type paging struct {
 	take       int
 }
 
-// paging reads the five parameters.
-func (q *query) paging() paging {
+// offsetPaging reads page, per_page and include_totals.
+func (q *query) offsetPaging() paging {
 	var p paging
 	p.page = q.number("page", "Page index of the results to return. First page is 0.", 0, maxPageNumber, 0)
 	p.perPage = q.number("per_page", "Number of results per page.", 0, MaxPage, 50)
 	p.totals = q.flag("include_totals", "Return results inside an object that contains the total result count (true) or as a direct array of results (false, default).", false)
+	return p
+}
+
+// paging reads the five parameters.
+func (q *query) paging() paging {
+	p := q.offsetPaging()
 	p.take = q.number("take", "Number of results per page.", 1, MaxPage, 50)
 	p.from = q.text(schema.Property{Name: "from", Description: "Optional Id from which to start selection."})
 	p.checkpoint = q.values.Has("take") || p.from != ""

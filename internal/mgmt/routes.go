@@ -9,11 +9,15 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"mangrove/internal/audit"
 	"mangrove/internal/client"
 	"mangrove/internal/connection"
 	"mangrove/internal/grant"
 	"mangrove/internal/job"
 	"mangrove/internal/resourceserver"
+	"mangrove/internal/role"
+	"mangrove/internal/session"
+	"mangrove/internal/ticket"
 	"mangrove/internal/token"
 	"mangrove/internal/user"
 	"mangrove/internal/web"
@@ -32,12 +36,18 @@ type Deps struct {
 	ClientStore     client.Store
 	Grants          *grant.Service
 	ResourceServers *resourceserver.Service
+	Roles           *role.Service
+	Logs            audit.Reader
+	Sessions        session.Directory
 	Jobs            job.Store
+	Tickets         *ticket.Service
 	WakeJobs        func() // tells the runner that there is work; may be nil
 	Tokens          *token.Verifier
 	Now             func() time.Time
 	// ImportLimit is the largest import file in bytes; 0: DefaultImportLimit.
 	ImportLimit int64
+	// ImportJobs is how many imports may be pending or processing; 0: any number.
+	ImportJobs int64
 	// PublicURL is the server's address without a slash at its end.
 	PublicURL string
 	// Audiences are further identifiers of this API, for hosts that are aliases.
@@ -45,12 +55,16 @@ type Deps struct {
 	// CursorKey authenticates paging cursors; the same on every node. Empty:
 	// cursors are only proof against accidents.
 	CursorKey []byte
+	// RateLimit bounds the calls of each client; the zero value does not.
+	RateLimit RateLimit
 }
 
 // api is the handlers and what they share.
 type api struct {
 	Deps
-	audiences []string
+	audiences   []string
+	downloadKey []byte // signs the locations of exports
+	limits      *limiter
 }
 
 // handler answers a call that is authenticated and has one of the route's scopes.
@@ -68,7 +82,11 @@ func oneOf(scopes ...string) []string { return scopes }
 
 // routes is the whole API.
 func (a *api) routes() []route {
-	return slices.Concat(a.userRoutes(), a.jobRoutes(), a.connectionRoutes(), a.clientRoutes(), a.grantRoutes(), a.resourceServerRoutes())
+	return slices.Concat(
+		a.userRoutes(), a.searchRoutes(), a.identityRoutes(), a.recordRoutes(), a.roleRoutes(), a.ticketRoutes(),
+		a.jobRoutes(), a.exportRoutes(), a.updateRoutes(),
+		a.connectionRoutes(), a.clientRoutes(), a.grantRoutes(), a.resourceServerRoutes(),
+	)
 }
 
 func (a *api) userRoutes() []route {
@@ -86,6 +104,8 @@ func (a *api) jobRoutes() []route {
 		{"POST", "/jobs/users-imports", oneOf("create:users"), a.importUsers},
 		{"GET", "/jobs/{id}", oneOf("create:users", "read:users"), a.getJob},
 		{"GET", "/jobs/{id}/errors", oneOf("create:users", "read:users"), a.getJobErrors},
+		{"GET", "/jobs/{id}/outcomes", oneOf("create:users", "read:users"), a.getJobOutcomes},
+		{"POST", "/jobs/{id}/cancel", oneOf("create:users", "read:users", "update:users"), a.cancelJob},
 	}
 }
 
@@ -97,7 +117,10 @@ func newAPI(d Deps) *api {
 	if d.ImportLimit <= 0 {
 		d.ImportLimit = DefaultImportLimit
 	}
-	return &api{Deps: d, audiences: append([]string{d.PublicURL + Prefix + "/"}, d.Audiences...)}
+	return &api{
+		Deps: d, audiences: append([]string{d.PublicURL + Prefix + "/"}, d.Audiences...), downloadKey: newDownloadKey(d.CursorKey),
+		limits: newLimiter(d.RateLimit),
+	}
 }
 
 func (a *api) handler() http.Handler {
@@ -112,6 +135,9 @@ func (a *api) handler() http.Handler {
 			mux.Method(http.MethodHead, rt.path, h)
 		}
 	}
+	download := web.Serve(a.download, render)
+	mux.Method(http.MethodGet, downloadPath, download)
+	mux.Method(http.MethodHead, downloadPath, download)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = web.OnEscaped(r)
 		// A route context of our own: an outer router's holds the path as that
@@ -135,6 +161,9 @@ func (a *api) guarded(rt route) web.Handler {
 			return err
 		}
 		web.Note(r, "client", by.ClientID)
+		if err := a.limits.admit(w, rt, by.ClientID, a.Now()); err != nil {
+			return err
+		}
 		if !by.hasAny(rt.scopes) {
 			return missing
 		}

@@ -1,9 +1,8 @@
 package mgmt
 
 import (
-	"errors"
+	"encoding/json"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"mangrove/internal/errs"
@@ -57,6 +56,7 @@ func (a *api) getUser(w http.ResponseWriter, r *http.Request, by *caller) error 
 	}
 	q := queryOf(r)
 	f := q.fields(userFields)
+	provenance := q.provenance()
 	if err := q.err(); err != nil {
 		return err
 	}
@@ -64,23 +64,13 @@ func (a *api) getUser(w http.ResponseWriter, r *http.Request, by *caller) error 
 	if err != nil {
 		return err
 	}
-	identities, err := a.identities(r, by, &v)
+	body, err := a.listed(r, by, &v, f, provenance)
 	if err != nil {
 		return err
 	}
-	return writeUser(w, http.StatusOK, &v, identities, f)
-}
-
-// identities is the identities of a view as the caller may see them.
-func (a *api) identities(r *http.Request, by *caller, v *user.View) ([]byte, error) {
-	if !by.has(readTokens) {
-		return v.Identities, nil
-	}
-	u, err := a.UserStore.User(r.Context(), v.ID)
-	if err != nil {
-		return nil, err
-	}
-	return identitiesWithTokens(u), nil
+	w.Header()["Etag"] = []string{etag(v.Version)}
+	web.WriteJSON(w, http.StatusOK, web.TypeJSON, json.RawMessage(body))
+	return nil
 }
 
 // usersByEmail is GET /users-by-email.
@@ -88,6 +78,7 @@ func (a *api) usersByEmail(w http.ResponseWriter, r *http.Request, by *caller) e
 	q := queryOf(r)
 	email := q.required(schema.Property{Name: "email", Description: "Email address to search for (case-sensitive)."})
 	f := q.fields(userFields)
+	provenance := q.provenance()
 	if err := q.err(); err != nil {
 		return err
 	}
@@ -100,14 +91,7 @@ func (a *api) usersByEmail(w http.ResponseWriter, r *http.Request, by *caller) e
 		if i > 0 {
 			b = append(b, ',')
 		}
-		identities, err := a.identities(r, by, &views[i])
-		if errors.Is(err, user.ErrNotFound) {
-			identities, err = views[i].Identities, nil // deleted since the list was read
-		}
-		if err != nil {
-			return err
-		}
-		one, err := f.apply(appendUser(make([]byte, 0, userSize(&views[i])), &views[i], identities))
+		one, err := a.listed(r, by, &views[i], f, provenance)
 		if err != nil {
 			return err
 		}
@@ -126,7 +110,10 @@ func (a *api) deleteUser(w http.ResponseWriter, r *http.Request, by *caller) err
 	if err := by.actsOn(id, deleteUsers); err != nil {
 		return err
 	}
-	if err := a.Users.Delete(r.Context(), id, by.actor(r)); err != nil {
+	err = conditional(w, r, a.userVersion(r, id), func(ifVersion int64) error {
+		return a.Users.DeleteIf(r.Context(), id, ifVersion, by.actor(r))
+	})
+	if err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
@@ -139,7 +126,7 @@ func (a *api) createUser(w http.ResponseWriter, r *http.Request, by *caller) err
 	if err != nil {
 		return err
 	}
-	req, err := createRequest(members)
+	req, err := user.ReadCreate(members)
 	if err != nil {
 		return err
 	}
@@ -167,14 +154,16 @@ func (a *api) patchUser(w http.ResponseWriter, r *http.Request, by *caller) erro
 	if err := by.mayUpdate(members); err != nil {
 		return err
 	}
-	req, err := patchRequest(members)
+	req, err := user.ReadPatch(members)
 	if err != nil {
 		return err
 	}
-	if req.IfVersion, err = a.ifVersion(r, id); err != nil {
+	var u *user.User
+	err = conditional(w, r, a.userVersion(r, id), func(ifVersion int64) (err error) {
+		req.IfVersion = ifVersion
+		u, err = a.Users.Patch(r.Context(), id, req, by.actor(r))
 		return err
-	}
-	u, err := a.Users.Patch(r.Context(), id, req, by.actor(r))
+	})
 	if err != nil {
 		return err
 	}
@@ -209,50 +198,4 @@ func (c *caller) mayUpdate(members []strictjson.Member) error {
 		Kind: errs.Forbidden, Code: "insufficient_scope",
 		Text: "You cannot update the following fields: " + strings.Join(others, ", "),
 	}
-}
-
-// noVersion is the version of no user.
-const noVersion = -1
-
-// ifVersion is the version that If-Match asks for (RFC 9110 §13.1.1); 0 when it
-// asks for none. Of several it is the one that the user has now.
-func (a *api) ifVersion(r *http.Request, id user.ID) (int64, error) {
-	want := matchVersions(r.Header["If-Match"])
-	if len(want) <= 1 {
-		if len(want) == 0 {
-			return 0, nil
-		}
-		return want[0], nil
-	}
-	v, err := a.UserStore.View(r.Context(), id)
-	if err != nil {
-		return 0, err
-	}
-	for _, n := range want {
-		if n == v.Version {
-			return n, nil
-		}
-	}
-	return noVersion, nil
-}
-
-// matchVersions reads If-Match: none for "*" and for no header; noVersion for
-// what can be no version of ours, which weak tags are too.
-func matchVersions(lines []string) []int64 {
-	if len(lines) == 0 {
-		return nil
-	}
-	var out []int64
-	for tag := range strings.SplitSeq(strings.Join(lines, ","), ",") {
-		tag = strings.TrimSpace(tag)
-		if tag == "*" {
-			return nil
-		}
-		n, err := strconv.ParseInt(strings.Trim(tag, `"`), 10, 64)
-		if err != nil || n <= 0 || tag != etag(n) {
-			n = noVersion
-		}
-		out = append(out, n)
-	}
-	return out
 }

@@ -1,7 +1,6 @@
 package mgmt
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -100,29 +99,6 @@ func TestMayUpdate(t *testing.T) {
 	}
 }
 
-func TestMatchVersions(t *testing.T) {
-	for _, row := range []struct {
-		lines []string
-		want  []int64
-	}{
-		{nil, nil},
-		{[]string{"*"}, nil},
-		{[]string{`"7"`}, []int64{7}},
-		{[]string{`"7", "8"`, `"9"`}, []int64{7, 8, 9}},
-		{[]string{`W/"7"`}, []int64{noVersion}},
-		{[]string{`7`}, []int64{noVersion}},
-		{[]string{`"07"`}, []int64{noVersion}},
-		{[]string{`"-7"`}, []int64{noVersion}},
-		{[]string{`"0"`}, []int64{noVersion}},
-		{[]string{`"99999999999999999999"`}, []int64{noVersion}},
-		{[]string{``}, []int64{noVersion}},
-	} {
-		if got := matchVersions(row.lines); !slices.Equal(got, row.want) {
-			t.Errorf("%q: got %v, want %v", row.lines, got, row.want)
-		}
-	}
-}
-
 func TestCreateRequest(t *testing.T) {
 	for _, row := range []struct{ name, body, wrong string }{
 		{"least", `{"connection":"Users"}`, ""},
@@ -141,11 +117,11 @@ func TestCreateRequest(t *testing.T) {
 		{"null name", `{"connection":"Users","name":null}`, "on property name"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			_, err := createRequest(members(t, row.body))
+			_, err := user.ReadCreate(members(t, row.body))
 			refused(t, err, "invalid_body", row.wrong)
 		})
 	}
-	got, err := createRequest(members(t, `{"name":"A","connection":"Users","email":"a@example.com","password":"p","user_id":"u"}`))
+	got, err := user.ReadCreate(members(t, `{"name":"A","connection":"Users","email":"a@example.com","password":"p","user_id":"u"}`))
 	want := user.CreateRequest{Connection: "Users", UserID: "u", Password: "p"}
 	if err != nil || got.Connection != want.Connection || got.UserID != want.UserID || got.Password != want.Password ||
 		len(got.Changes) != 2 || got.Changes[0].Name != "name" || got.Changes[1].Name != "email" {
@@ -170,11 +146,11 @@ func TestPatchRequest(t *testing.T) {
 		{"empty password", `{"password":""}`, "on property password"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			_, err := patchRequest(members(t, row.body))
+			_, err := user.ReadPatch(members(t, row.body))
 			refused(t, err, "invalid_body", row.wrong)
 		})
 	}
-	got, err := patchRequest(members(t, `{"password":null,"name":"A"}`))
+	got, err := user.ReadPatch(members(t, `{"password":null,"name":"A"}`))
 	if err != nil || !got.Password.IsNull() || len(got.Changes) != 1 {
 		t.Errorf("got %+v, %v", got, err)
 	}

@@ -17,8 +17,10 @@ import (
 	"mangrove/internal/key"
 	"mangrove/internal/profile"
 	"mangrove/internal/resourceserver"
+	"mangrove/internal/role"
 	"mangrove/internal/store"
 	"mangrove/internal/store/storetest"
+	"mangrove/internal/ticket"
 	"mangrove/internal/token"
 	"mangrove/internal/user"
 )
@@ -137,14 +139,20 @@ func newWorldOn(tb testing.TB, engine string) *world {
 		_, err := w.store.Client(ctx, id)
 		return err == nil, nil
 	}
-	users := &user.Service{Users: w.store, Connections: w.store, Hashing: user.NewHashing(0, 0), Now: now}
+	users := &user.Service{Users: w.store, Connections: w.store, Hashing: user.NewHashing(0, 0), Audit: w.store, Now: now}
+	tickets := &ticket.Service{
+		Store: w.store, Users: w.store, Connections: w.store, Clients: w.store, Redeemer: users, PublicURL: publicURL, Now: now,
+	}
 	w.api = newAPI(Deps{
 		Users: users, UserStore: w.store,
 		Connections: connection.NewService(w.store, hasClient, now), ConnectionStore: w.store,
 		Clients: client.NewService(w.store, now), ClientStore: w.store,
 		Grants:          &grant.Service{Store: w.store, HasClient: hasClient, Now: now, NewID: grant.NewID},
 		ResourceServers: &resourceserver.Service{Store: w.store, Now: now, NewID: resourceserver.NewID},
-		Jobs:            w.store, WakeJobs: func() { w.wakes <- struct{}{} },
+		Roles:           &role.Service{Store: w.store, API: w.store.ResourceServerByIdentifier, Now: now, NewID: role.NewID},
+		Tickets:         tickets,
+		Logs:            w.store, Sessions: w.store,
+		Jobs: w.store, WakeJobs: func() { w.wakes <- struct{}{} },
 		Tokens: token.NewVerifier(w.keys, publicURL+"/", now), Now: now,
 		PublicURL: publicURL, ImportLimit: 3 * pieceSize,
 	})

@@ -57,6 +57,27 @@ func Gallery() []Sample {
 		{"signout-hostile", func(p *Renderer, w http.ResponseWriter) error {
 			return p.SignOut(w, SignOut{Action: "javascript:alert(1)", Fields: []Field{{Hostile, Hostile}}, ReturnTo: "javascript:alert(1)"})
 		}},
+		{"verifyemail", func(p *Renderer, w http.ResponseWriter) error {
+			return p.VerifyEmail(w, VerifyEmail{Action: "/u/email-verification?ticket=abc", ResultURL: "https://app.example/done"})
+		}},
+		{"verifyemail-hostile", func(p *Renderer, w http.ResponseWriter) error {
+			return p.VerifyEmail(w, VerifyEmail{Action: "javascript:alert(1)", ResultURL: "https://a.example;script-src *"})
+		}},
+		{"newpassword", func(p *Renderer, w http.ResponseWriter) error {
+			return p.NewPassword(w, http.StatusOK, NewPassword{Action: "/u/reset-password?ticket=abc"})
+		}},
+		{"newpassword-weak", func(p *Renderer, w http.ResponseWriter) error {
+			return p.NewPassword(w, http.StatusBadRequest, NewPassword{
+				Action: "/u/reset-password?ticket=abc", Problem: "Password is too weak", Rules: "* At least 8 characters in length",
+			})
+		}},
+		{"newpassword-hostile", func(p *Renderer, w http.ResponseWriter) error {
+			return p.NewPassword(w, http.StatusBadRequest, NewPassword{Action: "javascript:alert(1)", Problem: Hostile, Rules: Hostile})
+		}},
+		{"done", func(p *Renderer, w http.ResponseWriter) error {
+			return p.Done(w, Done{"Email verified", "Your email was verified. You can continue using the application."})
+		}},
+		{"done-hostile", func(p *Renderer, w http.ResponseWriter) error { return p.Done(w, Done{Hostile, Hostile}) }},
 		{"formpost", func(p *Renderer, w http.ResponseWriter) error {
 			return p.FormPost(w, FormPost{Action: "https://app.example/cb", Fields: []Field{{"code", "abc"}, {"state", "xyz"}}})
 		}},

@@ -41,7 +41,10 @@ type Store interface {
 	ResourceServerByIdentifier(ctx context.Context, identifier string) (*ResourceServer, error)
 	ResourceServers(ctx context.Context, identifiers []string, p Page) (list []*ResourceServer, total int, err error)
 	CreateResourceServer(ctx context.Context, r *ResourceServer, e audit.Event) error
+	// UpdateResourceServer also takes the scopes that the API defines no more from
+	// the roles and users who had them.
 	UpdateResourceServer(ctx context.Context, id string, fn func(*ResourceServer) error, e audit.Event) (*ResourceServer, error)
-	// DeleteResourceServer also deletes the grants on it.
+	// DeleteResourceServer also deletes the grants on it, and takes its scopes from
+	// everybody.
 	DeleteResourceServer(ctx context.Context, id string, e audit.Event) error
 }

@@ -15,6 +15,7 @@ const (
 	maxEmail = 254
 	maxLocal = 64
 	maxURI   = 2048
+	maxID    = 1024
 )
 
 // has reports whether s is of the format. An unknown format has nothing.
@@ -22,10 +23,12 @@ func (f Format) has(s string) bool {
 	switch f {
 	case FormatEmail:
 		return IsEmail(s)
-	case FormatStrictURI:
+	case FormatStrictURI, FormatURL:
 		return isStrictURI(s)
 	case FormatUserID:
 		return strings.Contains(s, "|") && Clean(s)
+	case FormatUserIDMaxLength:
+		return len(s) <= maxID && FormatUserID.has(s)
 	case FormatDateTime:
 		_, err := time.Parse(time.RFC3339Nano, s)
 		return err == nil

@@ -40,8 +40,11 @@ type Format string
 const (
 	FormatEmail     Format = "email"      // local part ≤ 64, whole ≤ 254, no controls or blanks, one @
 	FormatStrictURI Format = "strict-uri" // absolute http or https URI, at most 2048 bytes
+	FormatURL       Format = "url"        // the same by the contract's other name
 	FormatUserID    Format = "user-id"    // has a vertical bar
-	FormatDateTime  Format = "date-time"  // RFC 3339
+	// FormatUserIDMaxLength is FormatUserID of at most 1024 bytes.
+	FormatUserIDMaxLength Format = "user-id-with-max-length"
+	FormatDateTime        Format = "date-time" // RFC 3339
 )
 
 // Property describes one value.

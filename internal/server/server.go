@@ -31,8 +31,10 @@ import (
 	"mangrove/internal/page"
 	"mangrove/internal/profile"
 	"mangrove/internal/resourceserver"
+	"mangrove/internal/role"
 	"mangrove/internal/seal"
 	"mangrove/internal/store"
+	"mangrove/internal/ticket"
 	"mangrove/internal/token"
 	"mangrove/internal/upstream"
 	"mangrove/internal/upstream/oidc"
@@ -44,6 +46,8 @@ import (
 type Options struct {
 	Log *slog.Logger     // nil: discarded
 	Now func() time.Time // nil: time.Now
+
+	local bool // see Local
 }
 
 func (o *Options) fill() {
@@ -62,6 +66,8 @@ type Server struct {
 	now       func() time.Time
 	store     *store.Store
 	runner    *job.Runner
+	tickets   *ticket.Service
+	keys      *key.Ring
 	handler   http.Handler
 	tls       *tls.Config // nil: plain HTTP
 	authority *Authority
@@ -112,7 +118,11 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Server, err erro
 	if err = s.bootstrap(ctx, u.Hostname(), signingKey); err != nil {
 		return nil, err
 	}
-	if err = s.followPublicURL(ctx); err != nil {
+	follow := s.followPublicURL
+	if o.local {
+		follow = s.keepPublicURL
+	}
+	if err = follow(ctx); err != nil {
 		return nil, err
 	}
 	if err = s.wire(ctx, keys[0]); err != nil {
@@ -182,6 +192,7 @@ func (s *Server) wire(ctx context.Context, secret []byte) error {
 	if err := ring.Load(ctx); err != nil {
 		return err
 	}
+	s.keys = ring
 	renderer, err := page.New(page.Config{PublicURL: s.cfg.PublicURL})
 	if err != nil {
 		return err
@@ -195,8 +206,11 @@ func (s *Server) wire(ctx context.Context, secret []byte) error {
 	if s.cfg.NeutralPicture {
 		defaults.NeutralPicture = s.cfg.PublicURL + picturePath
 	}
-	users := &user.Service{Users: db, Connections: db, Defaults: defaults, Hashing: user.NewHashing(0, 0), Audit: db, Now: now}
-	s.runner = &job.Runner{Store: db, Connections: db, Defaults: defaults, Now: now, Log: s.log}
+	users := &user.Service{Users: db, Connections: db, Defaults: defaults, Hashing: user.NewHashing(0, 0), Audit: db, Now: now, Mails: s.cfg.Mail.Configured()}
+	patient := *users
+	patient.Hashing = users.Hashing.Patient()
+	s.tickets = &ticket.Service{Store: db, Users: db, Connections: db, Clients: db, Redeemer: users, PublicURL: s.cfg.PublicURL, Now: now}
+	s.runner = &job.Runner{Store: db, Connections: db, Defaults: defaults, Users: &patient, Mail: s.mailer(), Letters: s.tickets, Now: now, Log: s.log}
 
 	endpoints := op.New(op.Deps{
 		PublicURL: s.cfg.PublicURL, Clients: db, Grants: db, ResourceServers: db, Connections: db,
@@ -204,7 +218,7 @@ func (s *Server) wire(ctx context.Context, secret []byte) error {
 	})
 	connector := oidc.New(outbound.New(s.cfg.OutboundAllow), now, rand.Reader)
 	flow := login.New(login.Deps{
-		PublicURL: s.cfg.PublicURL, Clients: db, Connections: db, Users: users, UserStore: db, Sessions: db,
+		PublicURL: s.cfg.PublicURL, Clients: db, Connections: db, Users: users, UserStore: db, Sessions: db, Tickets: s.tickets,
 		Connectors: map[string]upstream.Connector{"oidc": connector, "okta": connector},
 		Page:       renderer, Audit: db, Now: now, Rand: rand.Reader,
 		Respond: endpoints.Respond, RespondError: endpoints.RespondError,
@@ -256,8 +270,12 @@ func (s *Server) apiDeps(users *user.Service, verifier *token.Verifier, cursorKe
 		Clients: client.NewService(db, now), ClientStore: db,
 		Grants:          &grant.Service{Store: db, HasClient: hasClient, Scopes: scopes, Now: now, NewID: grant.NewID},
 		ResourceServers: &resourceserver.Service{Store: db, Now: now, NewID: resourceserver.NewID, Reserved: reserved},
-		Jobs:            db, WakeJobs: s.runner.Wake, Tokens: verifier, Now: now,
-		ImportLimit: s.cfg.ImportLimit, PublicURL: s.cfg.PublicURL, CursorKey: cursorKey,
+		Roles:           &role.Service{Store: db, API: db.ResourceServerByIdentifier, Now: now, NewID: role.NewID},
+		Tickets:         s.tickets,
+		Logs:            db, Sessions: db,
+		Jobs: db, WakeJobs: s.runner.Wake, Tokens: verifier, Now: now,
+		ImportLimit: s.cfg.ImportLimit, ImportJobs: s.cfg.ImportJobs, PublicURL: s.cfg.PublicURL, CursorKey: cursorKey,
+		RateLimit: mgmt.RateLimit{Burst: s.cfg.ManagementBurst, PerSecond: s.cfg.ManagementRate},
 	}
 }
 

@@ -45,6 +45,8 @@ type world struct {
 	sdk    *management.Management
 	logs   *bytes.Buffer // written by the server alone; read after stop
 	stop   func()
+	// authority is the file of the certificate that others have to trust.
+	authority string
 }
 
 // onBothEngines runs a test on each engine.
@@ -100,6 +102,7 @@ func newWorldIn(t *testing.T, dir, databaseURL string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.authority = authority.File
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
 	w.client = &http.Client{

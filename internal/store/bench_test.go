@@ -3,6 +3,7 @@
 package store_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -12,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"mangrove/internal/audit"
+	"mangrove/internal/connection"
 	"mangrove/internal/job"
 	"mangrove/internal/profile"
 	"mangrove/internal/store"
@@ -53,11 +55,20 @@ func cpu(b *testing.B, perOp int) func() {
 
 const benchUsers = 10_000
 
+func createConnection(b *testing.B, s *store.Store) {
+	b.Helper()
+	c := &connection.Connection{ID: "con_1", Name: "users", Strategy: "auth0", Options: json.RawMessage(`{}`), Extra: json.RawMessage(`{}`), Version: 1}
+	if err := s.CreateConnection(bg, c, audit.Event{}); err != nil {
+		b.Fatal(err)
+	}
+}
+
 // filled is a store with users u00000, u00001, ….
 func filled(b *testing.B, engine string) *store.Store {
 	b.Helper()
 	s := storetest.Open(b, engine)
-	j := &job.Job{ID: "job_fill", Type: job.UsersImport, Status: job.Pending}
+	createConnection(b, s)
+	j := &job.Job{ID: "job_fill", Type: job.UsersImport, Status: job.Pending, ConnectionID: "con_1"}
 	if err := s.CreateJob(bg, j, audit.Event{}); err != nil {
 		b.Fatal(err)
 	}
@@ -192,7 +203,8 @@ func BenchmarkImport(b *testing.B) {
 		const n = 1000
 		b.Run("batch", func(b *testing.B) {
 			s := storetest.Open(b, engine)
-			j := &job.Job{ID: "job_1", Type: job.UsersImport, Status: job.Pending}
+			createConnection(b, s)
+			j := &job.Job{ID: "job_1", Type: job.UsersImport, Status: job.Pending, ConnectionID: "con_1"}
 			if err := s.CreateJob(bg, j, audit.Event{}); err != nil {
 				b.Fatal(err)
 			}
@@ -220,9 +232,9 @@ func BenchmarkImport(b *testing.B) {
 			b.ResetTimer()
 			for i := range b.N {
 				b.StopTimer()
-				users, identities, names := rawRows(i*n, n)
+				tables := rawRows(i*n, n)
 				b.StartTimer()
-				if err := s.InsertRaw(bg, users, identities, names); err != nil {
+				if err := s.InsertRaw(bg, tables); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -232,16 +244,21 @@ func BenchmarkImport(b *testing.B) {
 	})
 }
 
-func rawRows(from, n int) (users, identities, names [][]any) {
-	for _, r := range benchRows("r%08d", from, n) {
-		u := r.New
-		users = append(users, []any{string(u.ID), int64(1), user.EncodeAttributes(u.Profile), user.EncodeSources(u.Profile),
+func rawRows(from, n int) map[string][][]any {
+	m := make(map[string][][]any)
+	terms := make(map[int64][]user.Term)
+	for i, r := range benchRows("r%08d", from, n) {
+		u, num := r.New, int64(102_400+from/n*1024+i) // a batch starts its own rows of the index
+		m["users"] = append(m["users"], []any{num, string(u.ID), int64(1), user.EncodeAttributes(u.Profile), user.EncodeSources(u.Profile),
 			user.EncodeIdentities(u.Identities), user.EncodeIdentityKeys(u.Identities), "con_1", u.Profile.Text("email"),
 			u.Password.Hash, int64(0), false, []byte{}, "", int64(1), int64(1)})
-		identities = append(identities, []any{"con_1", u.Identities[0].Subject, string(u.ID), []byte{}, int64(0), []byte{}})
-		names = append(names, []any{"con_1", "email", u.Profile.Text("email"), string(u.ID)})
+		m["identities"] = append(m["identities"], []any{"con_1", u.Identities[0].Subject, string(u.ID), []byte{}, int64(0), []byte{}})
+		m["user_identifiers"] = append(m["user_identifiers"], []any{"con_1", "email", u.Profile.Text("email"), string(u.ID)})
+		m["user_activity"] = append(m["user_activity"], []any{num, int64(1), int64(0), "", int64(0)})
+		terms[num] = user.Terms(u)
 	}
-	return users, identities, names
+	m["user_postings"] = store.PostingRows(terms)
+	return m
 }
 
 // The same rows by COPY, the fastest way into PostgreSQL.
@@ -257,10 +274,10 @@ func BenchmarkCopy(b *testing.B) {
 	b.ResetTimer()
 	for i := range b.N {
 		b.StopTimer()
-		users, identities, names := rawRows(i*n, n)
+		tables := rawRows(i*n, n)
 		b.StartTimer()
 		err := pgx.BeginFunc(bg, conn, func(t pgx.Tx) error {
-			for table, rows := range map[string][][]any{"users": users, "identities": identities, "user_identifiers": names} {
+			for table, rows := range tables {
 				if _, err := t.CopyFrom(bg, pgx.Identifier{table}, store.Columns(table), pgx.CopyFromRows(rows)); err != nil {
 					return err
 				}
@@ -279,7 +296,7 @@ func BenchmarkCopy(b *testing.B) {
 func BenchmarkLoginDuringImport(b *testing.B) {
 	each(b, func(b *testing.B, engine string) {
 		s := filled(b, engine)
-		j := &job.Job{ID: "job_2", Type: job.UsersImport, Status: job.Pending}
+		j := &job.Job{ID: "job_2", Type: job.UsersImport, Status: job.Pending, ConnectionID: "con_1"}
 		if err := s.CreateJob(bg, j, audit.Event{}); err != nil {
 			b.Fatal(err)
 		}

@@ -24,7 +24,7 @@ const (
 
 	insertConnection = `INSERT INTO connections (` + connectionColumns + `, deleted_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING`
 	updateConnection = `UPDATE connections SET name = ?, strategy = ?, options = ?, extra = ?, created_at = ?, updated_at = ? WHERE connection_id = ?`
-	hideConnection   = `UPDATE connections SET deleted_at = ?, version = version + 1 WHERE connection_id = ? AND deleted_at = 0 RETURNING name`
+	hideConnection   = `UPDATE connections SET deleted_at = ?, version = version + 1 WHERE connection_id = ? AND deleted_at = 0 RETURNING name, version`
 
 	insertRealm        = `INSERT INTO connection_realms (realm, connection_id, ordinal) VALUES (?, ?, ?)`
 	insertEnabled      = `INSERT INTO connection_clients (connection_id, client_id, ordinal) VALUES (?, ?, ?) ON CONFLICT DO NOTHING`
@@ -260,19 +260,23 @@ func (s *Store) UpdateConnection(ctx context.Context, id string, fn func(*connec
 
 // DeleteConnection hides it and queues the removal of its users. Its realms are
 // free at once, its name when the last user is gone: at once where there is none.
-func (s *Store) DeleteConnection(ctx context.Context, id string, at int64, e audit.Event) error {
+func (s *Store) DeleteConnection(ctx context.Context, id string, ifVersion, at int64, e audit.Event) error {
 	defer s.cache.connections.drop()
 	j := &job.Job{
 		ID: "job_" + randomText(16), Type: job.ConnectionDelete, Status: job.Pending, ConnectionID: id,
 		CreatedAt: at, UpdatedAt: at, ActorClientID: e.ClientID,
 	}
 	return s.write(ctx, func(t tx) error {
-		found, err := one(t, hideConnection, args(max(at, 1), id), &j.Connection)
+		var version int64
+		found, err := one(t, hideConnection, args(max(at, 1), id), &j.Connection, &version)
 		if err != nil {
 			return err
 		}
 		if !found {
 			return connection.ErrNotFound
+		}
+		if ifVersion != 0 && version != ifVersion+1 {
+			return connection.ErrStale
 		}
 		for _, q := range []string{deleteRealms, deleteEnabled} {
 			if err := t.send(nil, q, id); err != nil {

@@ -30,6 +30,10 @@ type dialect struct {
 	placeholders func(string) string
 	// insertNew is the text for a bulk insert that skips conflicts.
 	insertNew func(*bulk) string
+	// combine is the text of tx.combine.
+	combine func(*bulk) string
+	// contains is a condition that a value holds a text.
+	contains string
 	// existing is the text that finds which of these keys are there.
 	existing func(*bulk) string
 	classify func(error) class
@@ -54,12 +58,18 @@ var sqliteDialect = &dialect{
 		// may exceed about a kilobyte: they would spill into overflow pages.
 		"CLUSTERED": "WITHOUT ROWID", "CLUSTERED_ROOM": "WITHOUT ROWID",
 		"ROOM": "",
+		// The key of the table itself, no index beside it.
+		"ROWNUM": "INTEGER",
 	},
 	oneWriter: true,
 	hasTable:  "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = ?",
 	insertNew: func(b *bulk) string {
 		return "INSERT INTO " + b.table + " (" + b.names() + ") VALUES (" + marks(len(b.cols)) + ") ON CONFLICT DO NOTHING"
 	},
+	combine: func(b *bulk) string {
+		return "INSERT INTO " + b.table + " (" + b.names() + ") VALUES (" + marks(len(b.cols)) + ")" + combined(b)
+	},
+	contains: "instr(value, ?) > 0",
 	classify: classifySQLite,
 }
 
@@ -71,6 +81,7 @@ var postgresDialect = &dialect{
 		"CLUSTERED": "",
 		// Room on the page keeps an update of unindexed columns off the indexes (HOT).
 		"CLUSTERED_ROOM": "WITH (fillfactor = 85)", "ROOM": "WITH (fillfactor = 85)",
+		"ROWNUM": "BIGINT",
 	},
 	hasTable:     "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name = ?",
 	placeholders: numbered,
@@ -98,6 +109,15 @@ var postgresDialect = &dialect{
 		return "SELECT DISTINCT " + strings.Join(found, ", ") + " FROM unnest(" + strings.Join(arrays, ", ") + ") AS r (" +
 			strings.Join(b.key, ", ") + ") JOIN " + b.table + " t ON " + strings.Join(same, " AND ")
 	},
+	combine: func(b *bulk) string {
+		var arrays []string
+		for _, c := range b.cols {
+			arrays = append(arrays, "?::"+string(c.kind)+"[]")
+		}
+		return "INSERT INTO " + b.table + " (" + b.names() + ") SELECT " + b.names() +
+			" FROM unnest(" + strings.Join(arrays, ", ") + ") AS r (" + b.names() + ")" + combined(b)
+	},
+	contains: "strpos(value, ?) > 0",
 	classify: classifyPostgres,
 }
 
@@ -141,6 +161,11 @@ func (b *bulk) names() string {
 // insert is the text that inserts one row.
 func (b *bulk) insert() string {
 	return "INSERT INTO " + b.table + " (" + b.names() + ") VALUES (" + marks(len(b.cols)) + ")"
+}
+
+// combined is what an insert of bits does where the key is there.
+func combined(b *bulk) string {
+	return " ON CONFLICT (" + strings.Join(b.key, ", ") + ") DO UPDATE SET bits = " + b.table + ".bits | excluded.bits"
 }
 
 // marks is n placeholders.

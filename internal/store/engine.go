@@ -35,12 +35,21 @@ type tx interface {
 	// insertNew inserts the rows that break no unique index, earlier ones first,
 	// and reports which these were.
 	insertNew(b *bulk, rows [][]any) ([]bool, error)
+	// combine inserts rows of different keys; where there is one of that key, the
+	// bits of both are joined.
+	combine(b *bulk, rows [][]any) error
+	// committed has fn run when the transaction is durable, before its caller
+	// knows, in the order of the commits.
+	committed(fn func())
 }
 
 // engine is what SQLite and PostgreSQL each bring.
 type engine interface {
 	// read runs fn outside any transaction: one statement is one snapshot.
 	read(ctx context.Context, fn func(reader) error) error
+	// search is read for queries that ctx has to end: at its deadline they stop
+	// where they are.
+	search(ctx context.Context, fn func(reader) error) error
 	// write runs fn in a transaction and returns when it is durable. fn may run
 	// more than once. When fn or the commit fails nothing is written.
 	write(ctx context.Context, fn func(tx) error) error

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"mangrove/internal/audit"
+	"mangrove/internal/connection"
 	"mangrove/internal/errs"
 	"mangrove/internal/job"
 	"mangrove/internal/key"
@@ -161,7 +162,11 @@ func TestLostConnectionIsUnavailable(t *testing.T) {
 func TestImportMeetsNewRow(t *testing.T) {
 	u := storetest.URL(t, storetest.Postgres)
 	s := storetest.OpenURL(t, u, nil)
-	if err := s.CreateJob(bg, &job.Job{ID: "job_1", Type: job.UsersImport, Status: job.Pending}, audit.Event{}); err != nil {
+	c := &connection.Connection{ID: "con_1", Name: "users", Strategy: "auth0", Options: []byte(`{}`), Extra: []byte(`{}`), Version: 1}
+	if err := s.CreateConnection(bg, c, audit.Event{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.CreateJob(bg, &job.Job{ID: "job_1", Type: job.UsersImport, Status: job.Pending, ConnectionID: c.ID}, audit.Event{}); err != nil {
 		t.Fatal(err)
 	}
 	_, l, err := s.Claim(bg, "n", 1, 100)
@@ -179,7 +184,7 @@ func TestImportMeetsNewRow(t *testing.T) {
 	}
 	for _, q := range []string{
 		`INSERT INTO user_identifiers (scope, kind, value, user_id) VALUES ('con_1', 'email', 'r007@example.com', 'auth0|first')`,
-		`INSERT INTO users SELECT 'auth0|first', 1, '{}', '{}', '[]', '[]', 'con_1', 'r007@example.com', '', 0, false, '', '', 1, 1`,
+		`INSERT INTO users SELECT 7, 'auth0|first', 1, '{}', '{}', '[]', '[]', 'con_1', 'r007@example.com', '', 0, false, '', '', 1, 1`,
 	} {
 		if _, err := other.Exec(bg, q); err != nil {
 			t.Fatal(err)
@@ -194,10 +199,10 @@ func TestImportMeetsNewRow(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		var err error
-		res, err = s.ImportBatch(bg, *l, &job.Job{ID: "job_1"}, rows, nil, 1, 1)
+		res, err = s.ImportBatch(bg, *l, &job.Job{ID: "job_1", ConnectionID: c.ID}, rows, nil, 1, 1)
 		done <- err
 	}()
-	for waiting := 0; waiting == 0; { // until the import waits for the sign-up
+	for waiting := 0; waiting == 0 && len(done) == 0; { // until the import waits for the sign-up
 		if err := other.QueryRow(bg, "SELECT COUNT(*) FROM pg_locks WHERE NOT granted").Scan(&waiting); err != nil {
 			t.Fatal(err)
 		}

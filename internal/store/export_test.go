@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"errors"
+
+	"mangrove/internal/user"
 )
 
 // What the tests beside the package may reach.
@@ -15,12 +17,18 @@ func (s *Store) Exec(ctx context.Context, q string, args ...any) error {
 	})
 }
 
-// InsertRaw inserts rows of users, identities and identifiers in one bulk
-// transaction, with no check of what happened.
-func (s *Store) InsertRaw(ctx context.Context, users, identities, identifiers [][]any) error {
+// InsertRaw inserts rows of the tables of users in one bulk transaction, with no
+// check of what happened. Postings are joined with those that are there.
+func (s *Store) InsertRaw(ctx context.Context, tables map[string][][]any) error {
 	return s.writeBulk(ctx, func(t tx) error {
-		for b, rows := range map[*bulk][][]any{usersTable: users, identitiesTable: identities, identifiersTable: identifiers} {
-			if _, err := t.insertNew(b, rows); err != nil {
+		for name, rows := range tables {
+			var err error
+			if b := rawTables[name]; name == postingsTable.table {
+				err = t.combine(b, rows)
+			} else {
+				_, err = t.insertNew(b, rows)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -28,14 +36,27 @@ func (s *Store) InsertRaw(ctx context.Context, users, identities, identifiers []
 	})
 }
 
+var rawTables = map[string]*bulk{
+	"users": usersTable, "identities": identitiesTable, "user_identifiers": identifiersTable,
+	"user_activity": activityTable, "user_postings": postingsTable,
+}
+
+// PostingRows are the rows of the index for users with these numbers.
+func PostingRows(terms map[int64][]user.Term) (rows [][]any) {
+	var p postings
+	for num, list := range terms {
+		p.add(num, list)
+	}
+	for _, at := range ordered(p.come) {
+		rows = append(rows, []any{at.Path, at.Value, at.chunk, int64(p.come[at])})
+	}
+	return rows
+}
+
 // Columns are the columns of a table of users, in the order of its rows.
 func Columns(table string) (names []string) {
-	for _, b := range []*bulk{usersTable, identitiesTable, identifiersTable} {
-		if b.table == table {
-			for _, c := range b.cols {
-				names = append(names, c.name)
-			}
-		}
+	for _, c := range rawTables[table].cols {
+		names = append(names, c.name)
 	}
 	return names
 }
@@ -93,10 +114,13 @@ func Hot() map[string]string {
 	return map[string]string{
 		"view": selectView, "views by e-mail": viewsByEmail, "page of users": viewsAfter, "user": selectUser, "lock user": lockUser,
 		"user by identifier": selectByIdentifier, "user by identity": selectByIdentity, "upstream data": selectUpstream,
-		"save user": updateUser, "save profile": updateProfile, "record login": recordLogin, "rehash": rehashPassword, "end sessions": endSessions,
+		"save user": updateUser, "save profile": updateProfile, "record login": countLogin, "postings": readPostings, "views of numbers": viewsOfNumber + "(?, ?)", "save activity": updateActivity,
+		"add posting": insertPosting, "clear posting": clearPosting, "drop posting": dropPosting, "last number": lastNumber, "rehash": rehashPassword, "end sessions": endSessions,
 		"session": selectSession, "touch session": touchSession, "transaction": selectTransaction, "take transaction": takeTransaction,
 		"redeem code": redeemCode, "spoil code": spoilCode, "kill tokens": killTokens, "opaque": selectOpaque,
 		"client": selectClient, "connection": selectConnection, "connection by name": selectConnectionByName, "connection by realm": selectConnectionByRealm,
+		"roles of a user": selectRolesOf, "members of a role": selectMembers, "permissions of a role": selectRolePermissions,
+		"permissions of a user": selectUserPermissions, "count members": countMembers,
 		"grant": selectGrantFor, "resource server": selectResourceServerByIdentifier, "users of a connection": connectionHasUsers,
 		"holders of names": namesHeld + "(?, ?)", "holders of ids": idsHeld + "(?, ?)", "lock users": lockUsers + "(?, ?)",
 		"piece": selectPiece, "pieces": deletePieces, "row errors": selectErrors, "any job": anyJob, "claim": claimJob,
@@ -109,3 +133,18 @@ func Hot() map[string]string {
 func (s *Store) Checkpoint() error { return s.eng.(*sqliteEngine).check.checkpoint() }
 
 func itoa(n int64) string { return pieceID("", n)[1:] }
+
+// CacheEverything keeps in memory every term that a search reads whole.
+func (s *Store) CacheEverything() { s.terms.from = 0 }
+
+// Count is the number that a query of one number gives.
+func (s *Store) Count(ctx context.Context, q string) (n int64, err error) {
+	err = s.read(ctx, func(r reader) error {
+		_, err := one(r, q, nil, &n)
+		return err
+	})
+	return n, err
+}
+
+// MigrateTo brings an older schema about.
+func (s *Store) MigrateTo(ctx context.Context, version int64) error { return s.migrateTo(ctx, version) }

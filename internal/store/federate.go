@@ -11,10 +11,10 @@ import (
 const (
 	selectByIdentity = userColumns + `WHERE u.user_id =
 		(SELECT i.user_id FROM identities i WHERE i.connection_id = ? AND i.subject = ?)`
-	addLogin = `INSERT INTO user_logins (user_id, last_login, last_ip, logins_count) VALUES (?, ?, ?, ?)
-		ON CONFLICT (user_id) DO UPDATE SET last_login = excluded.last_login, last_ip = excluded.last_ip,
-		logins_count = user_logins.logins_count + excluded.logins_count`
-	countLogin  = addLogin + ` RETURNING last_login, last_ip, logins_count`
+	// A login moves what is shown as the last update, never back.
+	countLogin = `UPDATE user_activity SET last_login = ?, last_ip = ?, logins_count = logins_count + ?,
+		updated_at = CASE WHEN updated_at > ? THEN updated_at ELSE ? END
+		WHERE num = (SELECT u.num FROM users u WHERE u.user_id = ?) RETURNING num, last_login, last_ip, logins_count`
 	restoreUser = `UPDATE users SET version = version - 1 WHERE user_id = ?`
 )
 
@@ -27,17 +27,27 @@ const federateTries = 20
 // locked by its version only when there is something to save.
 func (s *Store) Federate(ctx context.Context, connectionID, subject string, login user.Logins,
 	fn func(*user.User) (*user.User, user.Effect, error)) (u *user.User, err error) {
-	for n := range federateTries {
-		// After a lost race the lock comes first, so that the second try is the last.
-		lockFirst := n > 0
+	var num int64 // for somebody new
+	lockFirst := false
+	for range federateTries {
 		err = s.write(ctx, func(t tx) error {
 			u = nil
-			u, err = s.federate(t, connectionID, subject, login, lockFirst, fn)
+			u, err = s.federate(t, connectionID, subject, login, lockFirst, num, fn)
 			return err
 		})
+		if errors.Is(err, errNumber) {
+			list, err := s.take(ctx, 1)
+			if err != nil {
+				return nil, s.failure(err)
+			}
+			num = list[0]
+			continue
+		}
 		if !errors.Is(err, errAgain) {
 			break
 		}
+		// After a lost race the lock comes first, so that the second try is the last.
+		lockFirst = true
 	}
 	if errors.Is(err, errAgain) {
 		return nil, errDown.Because(err)
@@ -48,7 +58,10 @@ func (s *Store) Federate(ctx context.Context, connectionID, subject string, logi
 	return u, nil
 }
 
-func (s *Store) federate(t tx, connectionID, subject string, login user.Logins, lockFirst bool,
+// errNumber: somebody new needs a number, which cannot be reserved in here.
+var errNumber = errors.New("a number for a new user is wanted")
+
+func (s *Store) federate(t tx, connectionID, subject string, login user.Logins, lockFirst bool, num int64,
 	fn func(*user.User) (*user.User, user.Effect, error)) (*user.User, error) {
 	row := &userRow{}
 	found, err := one(t, selectByIdentity, args(connectionID, subject), row.dest()...)
@@ -56,7 +69,7 @@ func (s *Store) federate(t tx, connectionID, subject string, login user.Logins, 
 		return nil, err
 	}
 	if !found {
-		return s.federateNew(t, login, fn)
+		return s.federateNew(t, login, num, fn)
 	}
 	locked := false
 	if lockFirst {
@@ -134,7 +147,7 @@ func (s *Store) federateNothing(t tx, locked bool, row *userRow, e user.Effect) 
 
 // federateNew is the first login of somebody. When another login of the same
 // person is faster, the identity is taken, and the next try finds the user.
-func (s *Store) federateNew(t tx, login user.Logins, fn func(*user.User) (*user.User, user.Effect, error)) (*user.User, error) {
+func (s *Store) federateNew(t tx, login user.Logins, num int64, fn func(*user.User) (*user.User, user.Effect, error)) (*user.User, error) {
 	u, e, err := fn(nil)
 	if err != nil {
 		return nil, err
@@ -142,8 +155,11 @@ func (s *Store) federateNew(t tx, login user.Logins, fn func(*user.User) (*user.
 	if u == nil {
 		return nil, s.record(t, e.Events...)
 	}
+	if num == 0 {
+		return nil, errNumber
+	}
 	u.Logins = user.Logins{}
-	insert, err := s.prepareCreate(u, errAgain)
+	insert, err := s.prepareCreate(u, num, errAgain)
 	if err != nil {
 		return nil, err
 	}
@@ -158,16 +174,28 @@ func (s *Store) federateNew(t tx, login user.Logins, fn func(*user.User) (*user.
 
 // countLogin adds to the login record and shows it in u.
 func (s *Store) countLogin(t tx, u *user.User, login user.Logins) error {
-	_, err := one(t, countLogin, args(string(u.ID), login.Last, login.IP, login.Count), &u.Logins.Last, &u.Logins.IP, &u.Logins.Count)
+	var err error
+	u.Logins, err = s.login(t, u.ID, login)
 	return err
 }
 
+// login adds to the login record; ErrNotFound for a user who is gone.
+func (s *Store) login(t tx, id user.ID, login user.Logins) (now user.Logins, err error) {
+	var num int64
+	found, err := one(t, countLogin, args(login.Last, login.IP, login.Count, login.Last, login.Last, string(id)),
+		&num, &now.Last, &now.IP, &now.Count)
+	switch {
+	case err != nil:
+		return now, err
+	case !found:
+		return now, user.ErrNotFound
+	case now.Count == login.Count && now.Count > 0:
+		return now, s.indexNew(t, num, loggedIn)
+	}
+	return now, nil
+}
+
 const (
-	// recordLogin writes nothing for a user who is gone.
-	recordLogin = `INSERT INTO user_logins (user_id, last_login, last_ip, logins_count)
-		SELECT user_id, CAST(? AS BIGINT), CAST(? AS TEXT), CAST(? AS BIGINT) FROM users WHERE user_id = ?
-		ON CONFLICT (user_id) DO UPDATE SET last_login = excluded.last_login, last_ip = excluded.last_ip,
-		logins_count = user_logins.logins_count + excluded.logins_count`
 	// The version stays: a rehash changes nothing that anybody can see.
 	rehashPassword = `UPDATE users SET password_hash = ?, password_imported = ? WHERE user_id = ? AND password_hash = ?`
 )
@@ -176,12 +204,8 @@ const (
 // rehash that equals the old one only clears Password.Imported.
 func (s *Store) RecordLogin(ctx context.Context, id user.ID, login user.Logins, old, rehash string, e user.Effect) error {
 	return s.writePlain(ctx, func(t tx) error {
-		n, err := t.exec(recordLogin, login.Last, login.IP, login.Count, string(id))
-		if err != nil {
+		if _, err := s.login(t, id, login); err != nil {
 			return err
-		}
-		if n == 0 {
-			return user.ErrNotFound
 		}
 		if rehash != "" {
 			if err := t.send(nil, rehashPassword, rehash, false, string(id), old); err != nil {

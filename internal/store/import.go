@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,8 +12,11 @@ import (
 )
 
 const (
-	holdJob = `UPDATE jobs SET updated_at = ?` + held + ` RETURNING failed`
-	markJob = `UPDATE jobs SET consumed = ?, failed = failed + ?, updated = updated + ?, inserted = inserted + ?, total = total + ?` + held
+	// holdImport tells the connection, too, which holdConnection keeps from being
+	// deleted before the batch is there to be removed with it.
+	holdImport     = `UPDATE jobs SET updated_at = ?` + held + ` RETURNING failed, total, connection_id`
+	holdConnection = `UPDATE connections SET updated_at = updated_at WHERE connection_id = ? AND deleted_at = 0`
+	markJob        = `UPDATE jobs SET consumed = ?, failed = failed + ?, updated = updated + ?, inserted = inserted + ?, total = total + ?` + held
 
 	lockUsers     = `UPDATE users SET version = version + 1 WHERE user_id IN `
 	markUser      = `UPDATE users SET import_job = ? WHERE user_id = ?`
@@ -37,14 +41,23 @@ var jobErrorsTable = &bulk{
 // whose user was there before, in whichever batch the first one was.
 func (s *Store) ImportBatch(ctx context.Context, l job.Lease, j *job.Job, rows []job.Row, failed []job.RowError,
 	cursor, now int64) (job.BatchResult, error) {
-	prepared, err := s.prepareImport(l.JobID, rows)
+	prepared, err := s.prepareImport(ctx, l.JobID, rows)
 	if err != nil {
 		return job.BatchResult{}, err
 	}
 	var res job.BatchResult
 	for range tries {
 		err = s.writeBulk(ctx, func(t tx) error {
-			res, err = s.importBatch(t, l, prepared, rows, failed, cursor, now)
+			h, err := s.holdImport(t, l, now)
+			if err != nil {
+				return err
+			}
+			b := s.newBatch(l.JobID, prepared)
+			b.t, b.r = t, t
+			if err := b.run(); err != nil {
+				return err
+			}
+			res, err = s.keep(t, l, h, b, rows, failed, cursor)
 			return err
 		})
 		if !errors.Is(err, errAgain) {
@@ -60,30 +73,52 @@ func (s *Store) ImportBatch(ctx context.Context, l job.Lease, j *job.Job, rows [
 	return res, nil
 }
 
-func (s *Store) importBatch(t tx, l job.Lease, prepared []importRow, rows []job.Row, failed []job.RowError, cursor, now int64) (res job.BatchResult, err error) {
-	var before int64
-	found, err := one(t, holdJob, args(now, l.JobID, l.Owner, l.Fence), &before)
+// heldImport is what a batch needs to know of its job.
+type heldImport struct{ failed, total int64 }
+
+// holdImport makes sure that the job is the lease's and has its connection
+// still. Both stay so until the transaction ends.
+func (s *Store) holdImport(t tx, l job.Lease, now int64) (h heldImport, err error) {
+	var connectionID string
+	found, err := one(t, holdImport, args(now, l.JobID, l.Owner, l.Fence), &h.failed, &h.total, &connectionID)
 	if err != nil {
-		return res, err
+		return h, err
 	}
 	if !found {
-		return res, job.ErrLeaseLost
+		return h, job.ErrLeaseLost
 	}
-	b := &batch{s: s, t: t, jobID: l.JobID, rows: prepared, problems: make(map[int]job.Problem), saved: make(map[string]bool)}
-	if err := b.run(); err != nil {
-		return res, err
+	n, err := t.exec(holdConnection, connectionID)
+	if err == nil && n == 0 {
+		err = job.ErrNoConnection
 	}
+	return h, err
+}
+
+// keep stores what came of a batch: errors, outcomes, counts and cursor.
+func (s *Store) keep(t tx, l job.Lease, h heldImport, b *batch, rows []job.Row, failed []job.RowError, cursor int64) (res job.BatchResult, err error) {
 	all := slices.Clone(failed)
+	outcomes := make([]job.Outcome, 0, len(rows)+len(failed))
 	for i := range rows {
+		o := b.outcomes[i]
+		o.Row = rows[i].Number
 		if p, ok := b.problems[i]; ok {
-			all = append(all, job.RowError{User: rows[i].Supplied, Errors: []job.Problem{p}})
+			all = append(all, job.RowError{Number: o.Row, User: rows[i].Supplied, Errors: []job.Problem{p}})
+			continue
 		}
+		outcomes = append(outcomes, o)
+	}
+	slices.SortStableFunc(all, func(a, b job.RowError) int { return cmp.Compare(a.Number, b.Number) })
+	for _, e := range all {
+		outcomes = append(outcomes, job.Outcome{Row: e.Number, Outcome: job.RowFailed, Errors: e.Errors})
 	}
 	res = job.BatchResult{Inserted: b.inserted, Updated: b.updated, Failed: int64(len(all))}
-	if err := saveRowErrors(t, l.JobID, before, all); err != nil {
+	if err := saveRowErrors(t, l.JobID, h.failed, all); err != nil {
 		return res, err
 	}
-	return res, leased(t, l, markJob, cursor, res.Failed, res.Updated, res.Inserted, int64(len(rows)+len(failed)))
+	if err := s.saveOutcomes(t, l.JobID, h.total+1, outcomes); err != nil {
+		return res, err
+	}
+	return res, leased(t, l, markJob, cursor, res.Failed, res.Updated, res.Inserted, int64(len(outcomes)))
 }
 
 func saveRowErrors(t tx, jobID string, before int64, list []job.RowError) error {
@@ -105,14 +140,21 @@ func saveRowErrors(t tx, jobID string, before int64, list []job.RowError) error 
 // importRow is a row encoded outside the transaction.
 type importRow struct {
 	user       []any
+	activity   []any
+	num        int64
+	terms      []user.Term
 	id         string
 	names      []identifier
 	identities [][]any
-	upsert     func(*user.User) error
+	upsert     func(*user.User) (user.Effect, error)
 }
 
-func (s *Store) prepareImport(jobID string, rows []job.Row) ([]importRow, error) {
+func (s *Store) prepareImport(ctx context.Context, jobID string, rows []job.Row) ([]importRow, error) {
 	out := make([]importRow, len(rows))
+	nums, err := s.take(ctx, len(rows))
+	if err != nil {
+		return nil, s.failure(err)
+	}
 	for i := range rows {
 		u := rows[i].New
 		if u == nil || len(u.Identities) == 0 {
@@ -121,7 +163,8 @@ func (s *Store) prepareImport(jobID string, rows []job.Row) ([]importRow, error)
 		if u.Version == 0 {
 			u.Version = 1
 		}
-		r := importRow{user: s.newUserRow(u, jobID), id: string(u.ID), names: identifiersOf(u), upsert: rows[i].Upsert}
+		num := nums[i]
+		r := importRow{user: s.newUserRow(u, num, jobID), activity: activityRow(u, num), num: num, terms: user.Terms(u), id: string(u.ID), names: identifiersOf(u), upsert: rows[i].Upsert}
 		for k := range u.Identities {
 			r.identities = append(r.identities, s.identityRow(u, &u.Identities[k]))
 		}
@@ -133,11 +176,13 @@ func (s *Store) prepareImport(jobID string, rows []job.Row) ([]importRow, error)
 // batch is the work of one ImportBatch within its transaction.
 type batch struct {
 	s     *Store
-	t     tx
+	t     tx     // nil in a dry run
+	r     reader // t, or whatever a dry run reads from
 	jobID string
 	rows  []importRow
 
 	problems          map[int]job.Problem
+	outcomes          []job.Outcome // of the rows that have no problem
 	inserted, updated int64
 
 	// Who holds what the clashing rows want, and the targets of upserts, locked.
@@ -145,6 +190,16 @@ type batch struct {
 	ids     map[string]holder
 	targets map[string]*userRow
 	saved   map[string]bool
+
+	// paper is set in a dry run: nothing goes to the tables of users.
+	paper *paper
+}
+
+func (s *Store) newBatch(jobID string, rows []importRow) *batch {
+	return &batch{
+		s: s, jobID: jobID, rows: rows,
+		problems: make(map[int]job.Problem), outcomes: make([]job.Outcome, len(rows)), saved: make(map[string]bool),
+	}
 }
 
 // holder is who has an identifier or a user id, and which import wrote it last.
@@ -181,9 +236,22 @@ func (b *batch) run() error {
 	return nil
 }
 
+// done notes what became of a row.
+func (b *batch) done(i int, outcome, userID string) {
+	b.outcomes[i] = job.Outcome{Outcome: outcome, UserID: userID}
+	if outcome == job.RowInserted {
+		b.inserted++
+	} else {
+		b.updated++
+	}
+}
+
 // insert stores the rows that clash with nobody and returns the others, of
 // which it leaves nothing behind.
 func (b *batch) insert(rows []int) (clashing []int, err error) {
+	if b.paper != nil {
+		return b.insertOnPaper(rows), nil
+	}
 	clash := make(map[int]bool)
 	stored := make(map[int][]identifier) // by row, to be undone
 
@@ -242,9 +310,13 @@ func (b *batch) insert(rows []int) (clashing []int, err error) {
 		}
 	}
 
+	var p postings
+	lines = nil
 	for _, i := range rows {
 		if !clash[i] {
-			b.inserted++
+			b.done(i, job.RowInserted, b.rows[i].id)
+			lines = append(lines, b.rows[i].activity)
+			p.add(b.rows[i].num, b.rows[i].terms)
 			continue
 		}
 		clashing = append(clashing, i)
@@ -259,5 +331,10 @@ func (b *batch) insert(rows []int) (clashing []int, err error) {
 			}
 		}
 	}
-	return clashing, nil
+	if len(lines) > 0 {
+		if _, err := b.t.insertNew(activityTable, lines); err != nil {
+			return nil, err
+		}
+	}
+	return clashing, b.s.index(b.t, &p)
 }

@@ -27,7 +27,7 @@ func (b *batch) findHolders(clashing []int) error {
 	}
 	for _, g := range groups {
 		marks, values := in(wanted[g])
-		err := b.t.query(namesHeld+marks, append(args(g.scope, g.kind), values...), func(r row) error {
+		err := b.r.query(namesHeld+marks, append(args(g.scope, g.kind), values...), func(r row) error {
 			var h holder
 			n := g
 			err := r.Scan(&n.value, &h.userID, &h.importJob)
@@ -39,7 +39,7 @@ func (b *batch) findHolders(clashing []int) error {
 		}
 	}
 	marks, values := in(ids)
-	return b.t.query(idsHeld+marks, values, func(r row) error {
+	return b.r.query(idsHeld+marks, values, func(r row) error {
 		var h holder
 		err := r.Scan(&h.userID, &h.importJob)
 		b.ids[h.userID] = h
@@ -74,10 +74,14 @@ func (b *batch) lockTargets(clashing []int) error {
 	}
 	slices.Sort(ids) // nodes that lock the same users do so in one order
 	marks, values := in(slices.Compact(ids))
-	return b.t.query(lockUsers+marks+returningUser, values, func(r row) error {
+	q, bump := lockUsers+marks+returningUser, int64(1)
+	if b.paper != nil {
+		q, bump = selectUsers+marks, 0
+	}
+	return b.r.query(q, values, func(r row) error {
 		row := &userRow{}
 		err := r.Scan(row.dest()...)
-		row.version-- // what it was before the lock
+		row.version -= bump // what it was before the lock
 		b.targets[row.id] = row
 		return err
 	})
@@ -140,8 +144,10 @@ func (b *batch) resolve(i int) error {
 func (b *batch) claim(names []identifier, userID string) {
 	for _, n := range names {
 		b.names[n] = holder{userID, b.jobID}
+		b.paper.see(n, userID)
 	}
 	b.ids[userID] = holder{userID, b.jobID}
+	b.paper.see(seenID(userID), userID)
 }
 
 // update runs the row's upsert on the locked user.
@@ -156,7 +162,7 @@ func (b *batch) update(i int, userID string) error {
 		return err
 	}
 	old := remember(stored, u)
-	err = b.rows[i].upsert(u)
+	e, err := b.rows[i].upsert(u)
 	var refused *errs.Error
 	switch {
 	case errors.As(err, &refused):
@@ -173,20 +179,41 @@ func (b *batch) update(i int, userID string) error {
 		b.problems[i] = duplicated("A user with this " + taken + " already exists.")
 		return nil
 	}
-	c, err := b.s.difference(old, u, user.Effect{})
+	names := identifiersOf(u)
+	outcome := job.RowUnchanged
+	if !e.Unchanged {
+		outcome = job.RowUpdated
+		for _, n := range old.identifiers {
+			if !slices.Contains(names, n) {
+				delete(b.names, n)
+				b.paper.see(n, "")
+			}
+		}
+		if err := b.save(stored, old, u, e); err != nil {
+			return err
+		}
+	}
+	if b.paper == nil {
+		if err := b.t.send(nil, markUser, b.jobID, userID); err != nil {
+			return err
+		}
+	}
+	b.done(i, outcome, userID)
+	b.claim(names, userID)
+	return nil
+}
+
+// save writes an updated user.
+func (b *batch) save(stored *userRow, old before, u *user.User, e user.Effect) error {
+	if b.paper != nil {
+		return nil
+	}
+	c, err := b.s.difference(old, u, e)
 	if err != nil {
 		return err
 	}
-	if err := c.save(b.s, b.t, stored.version+1, true); err != nil {
-		return err
-	}
-	if err := b.t.send(nil, markUser, b.jobID, userID); err != nil {
-		return err
-	}
-	b.saved[userID] = true
-	b.updated++
-	b.claim(identifiersOf(u), userID)
-	return nil
+	b.saved[stored.id] = true
+	return c.save(b.s, b.t, stored.version+1, true)
 }
 
 // takeNames inserts the identifiers that the update adds, and reports the kind
@@ -201,6 +228,14 @@ func (b *batch) takeNames(old *before, u *user.User) (taken string, err error) {
 		}
 	}
 	if len(lines) == 0 {
+		return "", nil
+	}
+	if b.paper != nil {
+		for _, n := range added {
+			if _, held := b.names[n]; held {
+				return n.kind, nil
+			}
+		}
 		return "", nil
 	}
 	done, err := b.t.insertNew(identifiersTable, lines)

@@ -17,7 +17,7 @@ var jobsTable = &bulk{
 		{"job_id", text}, {"type", text}, {"status", text}, {"connection_id", text}, {"connection", text}, {"params", blob},
 		{"failed", number}, {"updated", number}, {"inserted", number}, {"total", number}, {"status_details", text},
 		{"consumed", number}, {"input_bytes", number}, {"created_at", number}, {"updated_at", number}, {"actor_client_id", text},
-		{"owner", text}, {"fence", number}, {"lease_until", number},
+		{"owner", text}, {"fence", number}, {"lease_until", number}, {"started_at", number}, {"canceled_at", number},
 	},
 }
 
@@ -29,7 +29,8 @@ var (
 	selectJob = `SELECT ` + jobColumns + ` FROM jobs WHERE job_id = ?`
 	// claimJob asks again what the subquery asked: when two nodes chose the same
 	// job, the second finds it taken.
-	claimJob = `UPDATE jobs SET owner = ?, fence = fence + 1, lease_until = ?, status = 'processing', updated_at = ?
+	claimJob = `UPDATE jobs SET owner = ?, fence = fence + 1, lease_until = ?, status = 'processing', updated_at = ?,
+		started_at = CASE WHEN started_at = 0 THEN ? ELSE started_at END
 		WHERE job_id = (SELECT j.job_id FROM jobs j WHERE j.status IN ('pending', 'processing') AND j.lease_until <= ?
 			ORDER BY j.created_at, j.job_id LIMIT 1)
 		AND status IN ('pending', 'processing') AND lease_until <= ? RETURNING ` + jobColumns
@@ -43,8 +44,17 @@ const (
 	releaseJob  = `UPDATE jobs SET lease_until = 0, owner = ''` + held
 	finishJob   = `UPDATE jobs SET status = ?, status_details = ?, updated_at = ?, lease_until = 0, owner = ''` + held
 
-	touchJob     = `UPDATE jobs SET updated_at = ? WHERE job_id = ? AND status = 'receiving'`
-	publishJob   = `UPDATE jobs SET status = 'pending', input_bytes = ?, updated_at = ? WHERE job_id = ? AND status = 'receiving'`
+	touchJob   = `UPDATE jobs SET updated_at = ? WHERE job_id = ? AND status = 'receiving'`
+	publishJob = `UPDATE jobs SET status = 'pending', connection_id = ?, connection = ?, params = ?, input_bytes = ?, updated_at = ?
+		WHERE job_id = ? AND status = 'receiving'`
+	// oneByOne lets those who publish with a limit pass one at a time, so that
+	// each counts what the others have published.
+	oneByOne   = `INSERT INTO meta (name, value) VALUES ('publishing', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+	activeJobs = `SELECT COUNT(*) FROM (SELECT j.job_id FROM jobs j WHERE j.status IN ('pending', 'processing') AND j.type = ? LIMIT ?) AS active`
+
+	cancelPending = `UPDATE jobs SET status = 'failed', status_details = ?, canceled_at = ?, updated_at = ? WHERE job_id = ? AND status = 'pending'`
+	cancelWork    = `UPDATE jobs SET canceled_at = ? WHERE job_id = ? AND status = 'processing' AND canceled_at = 0`
+
 	insertPiece  = `INSERT INTO job_input (job_id, seq, piece) VALUES (?, ?, ?)`
 	selectPiece  = `SELECT piece FROM job_input WHERE job_id = ? AND seq = ?`
 	deletePieces = `DELETE FROM job_input WHERE job_id = ? AND seq IN (SELECT i.seq FROM job_input i WHERE i.job_id = ? ORDER BY i.seq LIMIT 4)`
@@ -56,7 +66,7 @@ func jobRow(j *job.Job) []any {
 	return []any{
 		j.ID, j.Type, j.Status, j.ConnectionID, j.Connection, []byte(j.Params),
 		j.Summary.Failed, j.Summary.Updated, j.Summary.Inserted, j.Summary.Total, j.StatusDetails,
-		j.Cursor, j.InputBytes, j.CreatedAt, j.UpdatedAt, j.ActorClientID, "", int64(0), int64(0),
+		j.Cursor, j.InputBytes, j.CreatedAt, j.UpdatedAt, j.ActorClientID, "", int64(0), int64(0), j.StartedAt, j.CanceledAt,
 	}
 }
 
@@ -66,7 +76,8 @@ func readJob(r reader, q string, a ...any) (*job.Job, *job.Lease, error) {
 	var until int64
 	found, err := one(r, q, a, &j.ID, &j.Type, &j.Status, &j.ConnectionID, &j.Connection, (*[]byte)(&j.Params),
 		&j.Summary.Failed, &j.Summary.Updated, &j.Summary.Inserted, &j.Summary.Total, &j.StatusDetails,
-		&j.Cursor, &j.InputBytes, &j.CreatedAt, &j.UpdatedAt, &j.ActorClientID, &l.Owner, &l.Fence, &until)
+		&j.Cursor, &j.InputBytes, &j.CreatedAt, &j.UpdatedAt, &j.ActorClientID, &l.Owner, &l.Fence, &until,
+		&j.StartedAt, &j.CanceledAt)
 	if err != nil || !found {
 		return nil, nil, err
 	}
@@ -138,14 +149,79 @@ func (s *Store) InputPiece(ctx context.Context, jobID string, seq int64) (piece 
 }
 
 // Publish makes a received job pending.
-func (s *Store) Publish(ctx context.Context, jobID string, inputBytes int64) error {
+func (s *Store) Publish(ctx context.Context, j *job.Job, limit int64, e audit.Event) error {
 	return s.write(ctx, func(t tx) error {
-		n, err := t.exec(publishJob, inputBytes, s.micros(), jobID)
-		if err == nil && n == 0 {
-			return job.ErrNotFound
+		if limit > 0 {
+			if err := t.send(nil, oneByOne, []byte(j.ID)); err != nil {
+				return err
+			}
+			var active int64
+			if _, err := one(t, activeJobs, args(j.Type, limit), &active); err != nil {
+				return err
+			}
+			if active >= limit {
+				return job.ErrTooMany(active)
+			}
 		}
-		return err
+		n, err := t.exec(publishJob, j.ConnectionID, j.Connection, []byte(j.Params), j.InputBytes, s.micros(), j.ID)
+		if err == nil && n == 0 {
+			err = job.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		return s.record(t, e)
 	})
+}
+
+// Cancel ends a job that nobody works on, and marks one that a runner has.
+func (s *Store) Cancel(ctx context.Context, jobID string, now int64, e audit.Event) (j *job.Job, err error) {
+	err = s.write(ctx, func(t tx) error {
+		ended, err := t.exec(cancelPending, job.CanceledDetails, now, now, jobID)
+		if err != nil {
+			return err
+		}
+		marked := int64(0)
+		if ended == 0 {
+			if marked, err = t.exec(cancelWork, now, jobID); err != nil {
+				return err
+			}
+		}
+		if j, _, err = readJob(t, selectJob, jobID); err != nil {
+			return err
+		}
+		switch {
+		case j == nil:
+			return job.ErrNotFound
+		case ended+marked > 0:
+			return s.record(t, e)
+		case j.CanceledAt == 0, j.Status == job.Completed:
+			return job.ErrFinished
+		}
+		return errUnchanged
+	})
+	switch {
+	case errors.Is(err, errUnchanged):
+		return j, nil
+	case err != nil:
+		return nil, err
+	}
+	if j.Status == job.Failed {
+		s.tidy(ctx, jobID)
+	}
+	return j, nil
+}
+
+// tidy drops what a job needs only until its end; what a crash leaves of it
+// Sweep finds.
+func (s *Store) tidy(ctx context.Context, jobID string) {
+	err := s.dropInput(ctx, jobID)
+	if err == nil {
+		err = s.deleteAll(ctx, dropSeen, jobID, jobID, int64(sweepLimit))
+	}
+	if err != nil {
+		s.log.Warn("input of a finished job is left to the sweep", "job", jobID, "error", err)
+	}
 }
 
 // DropJob removes a job whose input never became complete.
@@ -192,7 +268,7 @@ func (s *Store) Claim(ctx context.Context, owner string, now, until int64) (j *j
 	}
 	for range tries { // another node may take the one that we choose
 		err = s.write(ctx, func(t tx) error {
-			if j, l, err = readJob(t, claimJob, owner, until, now, now, now); err != nil {
+			if j, l, err = readJob(t, claimJob, owner, until, now, now, now, now); err != nil {
 				return err
 			}
 			if j == nil {
@@ -238,8 +314,7 @@ func (s *Store) Release(ctx context.Context, l job.Lease) error {
 	return s.write(ctx, func(t tx) error { return leased(t, l, releaseJob) })
 }
 
-// Finish ends the job. Its input goes afterwards, piece by piece; what a crash
-// leaves of it Sweep finds.
+// Finish ends the job. Its input goes afterwards, piece by piece.
 func (s *Store) Finish(ctx context.Context, l job.Lease, status, details string, now int64, e ...audit.Event) error {
 	err := s.write(ctx, func(t tx) error {
 		if err := leased(t, l, finishJob, status, details, now); err != nil {
@@ -250,9 +325,7 @@ func (s *Store) Finish(ctx context.Context, l job.Lease, status, details string,
 	if err != nil {
 		return err
 	}
-	if err := s.dropInput(ctx, l.JobID); err != nil {
-		s.log.Warn("input of a finished job is left to the sweep", "job", l.JobID, "error", err)
-	}
+	s.tidy(ctx, l.JobID)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"math"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -37,10 +38,16 @@ func (s *Store) Migrate(ctx context.Context) error {
 			return err
 		}
 	}
-	return s.checkKey(ctx)
+	if err := s.checkKey(ctx); err != nil {
+		return err
+	}
+	return s.indexOld(ctx)
 }
 
-func (s *Store) migrate(ctx context.Context) (err error) {
+func (s *Store) migrate(ctx context.Context) error { return s.migrateTo(ctx, math.MaxInt64) }
+
+// migrateTo stops behind a version.
+func (s *Store) migrateTo(ctx context.Context, version int64) (err error) {
 	db, err := s.eng.migrations()
 	if err != nil {
 		return err
@@ -64,7 +71,7 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	steps, err := p.Up(ctx)
+	steps, err := p.UpTo(ctx, version)
 	for _, step := range steps {
 		s.log.Info("database migrated", "version", step.Source.Version, "took", step.Duration)
 	}

@@ -88,6 +88,10 @@ func (e *postgresEngine) writeBulk(ctx context.Context, fn func(tx) error) error
 	return e.write(ctx, fn)
 }
 
+func (e *postgresEngine) search(ctx context.Context, fn func(reader) error) error {
+	return e.read(ctx, fn)
+}
+
 // tries bounds how often a transaction is run that lost a race.
 const tries = 12
 
@@ -135,7 +139,13 @@ func (e *postgresEngine) transact(ctx context.Context, fn func(tx) error, carefu
 	if err := fn(t); err != nil {
 		return err
 	}
-	return t.commit()
+	if err := t.commit(); err != nil {
+		return err
+	}
+	for _, fn := range t.after {
+		fn()
+	}
+	return nil
 }
 
 func (e *postgresEngine) migrations() (*sql.DB, error) { return stdlib.OpenDBFromPool(e.pool), nil }
@@ -177,6 +187,7 @@ type postgresTx struct {
 	conn  *pgx.Conn
 	begun bool
 	queue []queued
+	after []func()
 	// careful: insertNew lost a race before and does not COPY again.
 	careful bool
 }
@@ -186,6 +197,8 @@ type queued struct {
 	args  []any
 	taken error
 }
+
+func (t *postgresTx) committed(fn func()) { t.after = append(t.after, fn) }
 
 func (t *postgresTx) send(taken error, q string, args ...any) error {
 	t.queue = append(t.queue, queued{q, nonNil(args), taken})

@@ -57,6 +57,14 @@ func (t *postgresTx) insertNew(b *bulk, rows [][]any) ([]bool, error) {
 	return out, err
 }
 
+func (t *postgresTx) combine(b *bulk, rows [][]any) error {
+	arrays := make([]any, len(b.cols))
+	for i, c := range b.cols {
+		arrays[i] = transpose(c.kind, rows, i)
+	}
+	return t.send(nil, postgresDialect.combine(b), arrays...)
+}
+
 // keys finds rows by their key. Of several rows with one key the first counts.
 type keys struct {
 	b     *bulk

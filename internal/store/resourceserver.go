@@ -97,7 +97,8 @@ func insertOneResourceServer(t tx, rs *resourceserver.ResourceServer) error {
 		rs.Version, rs.CreatedAt, rs.UpdatedAt)
 }
 
-// UpdateResourceServer runs fn on the locked resource server and saves the result.
+// UpdateResourceServer runs fn on the locked resource server and saves the
+// result. A scope that is defined no more is taken from everybody who had it.
 func (s *Store) UpdateResourceServer(ctx context.Context, id string, fn func(*resourceserver.ResourceServer) error, e audit.Event) (rs *resourceserver.ResourceServer, err error) {
 	defer s.cache.resourceServers.drop()
 	err = s.write(ctx, func(t tx) error {
@@ -117,6 +118,9 @@ func (s *Store) UpdateResourceServer(ctx context.Context, id string, fn func(*re
 		if err != nil {
 			return err
 		}
+		if err := withdrawScopes(t, rs); err != nil {
+			return err
+		}
 		return s.record(t, e)
 	})
 	if err != nil {
@@ -125,7 +129,8 @@ func (s *Store) UpdateResourceServer(ctx context.Context, id string, fn func(*re
 	return rs, nil
 }
 
-// DeleteResourceServer also deletes the grants on it.
+// DeleteResourceServer also deletes the grants on it and takes its scopes from
+// everybody who had them.
 func (s *Store) DeleteResourceServer(ctx context.Context, id string, e audit.Event) error {
 	defer s.cache.grants.drop()
 	defer s.cache.resourceServers.drop()
@@ -139,6 +144,9 @@ func (s *Store) DeleteResourceServer(ctx context.Context, id string, e audit.Eve
 			return resourceserver.ErrNotFound
 		}
 		if err := t.send(nil, `DELETE FROM client_grants WHERE audience = ?`, identifier); err != nil {
+			return err
+		}
+		if err := withdrawScopes(t, &resourceserver.ResourceServer{ID: id}); err != nil {
 			return err
 		}
 		return s.record(t, e)

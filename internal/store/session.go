@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"fmt"
+	"math"
 
+	"mangrove/internal/audit"
 	"mangrove/internal/session"
 )
 
@@ -14,6 +16,14 @@ const (
 		FROM sessions WHERE session_hash = ? AND expires_at > ? AND idle_until > ?`
 	touchSession  = `UPDATE sessions SET last_seen = ?, idle_until = ? WHERE session_hash = ?`
 	deleteSession = `DELETE FROM sessions WHERE session_hash = ?`
+
+	sessionColumns    = `SELECT session_hash, session_id, user_id, connection_id, auth_time, created_at, last_seen, expires_at, idle_until FROM sessions `
+	selectSessionByID = sessionColumns + `WHERE session_id = ? AND session_id <> ''`
+	// Those that are over stay in the page, so that it never steps over more rows
+	// than it has.
+	sessionsOf   = sessionColumns + `WHERE user_id = ? AND (created_at, session_id) < (?, ?) ORDER BY created_at DESC, session_id DESC LIMIT ?`
+	endSession   = `DELETE FROM sessions WHERE session_id = ? AND session_id <> '' RETURNING user_id`
+	endSessionOf = `DELETE FROM sessions WHERE session_id = ? AND session_id <> '' AND user_id = ? RETURNING user_id`
 
 	transactionColumns = `browser, client_id, request, upstream, created_at, expires_at`
 	saveTransaction    = `INSERT INTO login_transactions (transaction_hash, ` + transactionColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -55,6 +65,67 @@ func (s *Store) TouchSession(ctx context.Context, hash string, lastSeen, idleUnt
 // DeleteSession ends it; ending none is no error.
 func (s *Store) DeleteSession(ctx context.Context, hash string) error {
 	return s.writePlain(ctx, func(t tx) error { return t.send(nil, deleteSession, hash) })
+}
+
+func (s *Store) sessions(ctx context.Context, q string, a ...any) (list []session.Session, err error) {
+	err = s.read(ctx, func(r reader) error {
+		list = nil
+		return r.query(q, a, func(r row) error {
+			var v session.Session
+			err := r.Scan(&v.Hash, &v.ID, &v.UserID, &v.ConnectionID, &v.AuthTime, &v.CreatedAt, &v.LastSeen, &v.ExpiresAt, &v.IdleUntil)
+			list = append(list, v)
+			return err
+		})
+	})
+	return list, err
+}
+
+// SessionsOf is a page of the sessions of a user, newest first.
+func (s *Store) SessionsOf(ctx context.Context, userID string, behind session.Mark, limit int) ([]session.Session, error) {
+	if behind == (session.Mark{}) {
+		behind.CreatedAt = math.MaxInt64
+	}
+	return s.sessions(ctx, sessionsOf, userID, behind.CreatedAt, behind.ID, int64(max(0, min(limit, session.Step))))
+}
+
+// SessionByID finds one that is not over.
+func (s *Store) SessionByID(ctx context.Context, id string, now int64) (session.Session, error) {
+	list, err := s.sessions(ctx, selectSessionByID, id)
+	if err != nil {
+		return session.Session{}, err
+	}
+	for i := range list {
+		if list[i].Live(now) {
+			return list[i], nil
+		}
+	}
+	return session.Session{}, session.ErrNone
+}
+
+// EndSession ends it, with its event; ending none is no error.
+func (s *Store) EndSession(ctx context.Context, id, userID string, e audit.Event) error {
+	q, a := endSession, args(id)
+	if userID != "" {
+		q, a = endSessionOf, args(id, userID)
+	}
+	return s.write(ctx, func(t tx) error {
+		found, err := one(t, q, a, &e.UserID)
+		if err != nil || !found {
+			return err
+		}
+		return s.record(t, e)
+	})
+}
+
+// EndSessions ends all sessions of a user, with an event if there were any.
+func (s *Store) EndSessions(ctx context.Context, userID string, e audit.Event) error {
+	return s.write(ctx, func(t tx) error {
+		n, err := t.exec(endSessions, userID)
+		if err != nil || n == 0 {
+			return err
+		}
+		return s.record(t, e)
+	})
 }
 
 // SaveTransaction inserts or replaces.

@@ -48,6 +48,9 @@ func sqliteDSN(path, mode string, cacheKiB int, pragmas ...string) string {
 // journal_size_limit gives back the disk space of an unusually long log.
 var writePragmas = []string{"journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(0)", "journal_size_limit(268435456)"}
 
+// ErrInUse says that a SQLite database serves another process.
+var ErrInUse = errors.New("is in use by another process")
+
 func openSQLite(path string, readers int, log *slog.Logger) (_ *sqliteEngine, err error) {
 	if path == "" || strings.Contains(path, ":memory:") {
 		return nil, errors.New("the database must be a file path or a postgres:// URL")
@@ -57,8 +60,8 @@ func openSQLite(path string, readers int, log *slog.Logger) (_ *sqliteEngine, er
 	}
 	e := &sqliteEngine{path: path, readers: make(chan *sqliteConn, readers), count: readers, closing: make(chan struct{})}
 	if e.lock, err = lockFile(path + ".lock"); err != nil {
-		return nil, fmt.Errorf("the database %s is in use by another process; "+
-			"an SQLite database serves one process at a time (PostgreSQL serves several): %w", path, err)
+		return nil, fmt.Errorf("the database %s %w; "+
+			"an SQLite database serves one process at a time (PostgreSQL serves several): %w", path, ErrInUse, err)
 	}
 	defer func() {
 		if err != nil {
@@ -133,6 +136,15 @@ func (e *sqliteEngine) abandon() {
 func (e *sqliteEngine) dialect() *dialect { return sqliteDialect }
 
 func (e *sqliteEngine) read(ctx context.Context, fn func(reader) error) error {
+	return e.readWith(ctx, nil, fn)
+}
+
+// search hands ctx to the driver, which costs a goroutine per query.
+func (e *sqliteEngine) search(ctx context.Context, fn func(reader) error) error {
+	return e.readWith(ctx, ctx, fn)
+}
+
+func (e *sqliteEngine) readWith(ctx, limit context.Context, fn func(reader) error) error {
 	var c *sqliteConn
 	select {
 	case c = <-e.readers: // the usual case, without looking at the context
@@ -145,7 +157,11 @@ func (e *sqliteEngine) read(ctx context.Context, fn func(reader) error) error {
 			return errDown.Because(errClosed)
 		}
 	}
-	defer func() { e.readers <- c }()
+	c.limit = limit
+	defer func() {
+		c.limit = nil
+		e.readers <- c
+	}()
 	return fn(c)
 }
 

@@ -17,6 +17,7 @@ type sqliteConn struct {
 	stmts map[string]*sqliteStmt
 	named []driver.NamedValue
 	row   sqliteRow
+	limit context.Context // ends queries; nil: nothing does
 }
 
 type sqliteStmt interface {
@@ -97,7 +98,11 @@ func (c *sqliteConn) query(q string, args []any, each func(row) error) (err erro
 	if err != nil {
 		return err
 	}
-	rows, err := s.QueryContext(context.Background(), c.bind(args))
+	ctx := c.limit
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	rows, err := s.QueryContext(ctx, c.bind(args))
 	if err != nil {
 		return err
 	}

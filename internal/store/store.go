@@ -15,8 +15,10 @@ import (
 	"mangrove/internal/job"
 	"mangrove/internal/key"
 	"mangrove/internal/resourceserver"
+	"mangrove/internal/role"
 	"mangrove/internal/seal"
 	"mangrove/internal/session"
+	"mangrove/internal/ticket"
 	"mangrove/internal/token"
 	"mangrove/internal/user"
 )
@@ -29,8 +31,13 @@ type Store struct {
 	now func() time.Time
 	log *slog.Logger
 
-	ids   *logIDs
-	cache caches
+	ids     *logIDs
+	cache   caches
+	numbers numbers
+	// terms is nil where other processes write, too.
+	terms *termCache
+	// searching bounds how many searches run, so that they leave readers to others.
+	searching chan struct{}
 
 	closing sync.Once
 	closed  error
@@ -47,7 +54,11 @@ var (
 	_ token.Store          = (*Store)(nil)
 	_ session.Store        = (*Store)(nil)
 	_ job.Store            = (*Store)(nil)
+	_ role.Store           = (*Store)(nil)
+	_ ticket.Store         = (*Store)(nil)
 	_ audit.Sink           = (*Store)(nil)
+	_ audit.Reader         = (*Store)(nil)
+	_ session.Directory    = (*Store)(nil)
 )
 
 // Options of Open. URL and Box are required.
@@ -81,14 +92,14 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.eng = e
+		s.eng, s.searching = e, make(chan struct{}, 8)
 		return s, nil
 	}
 	e, err := openSQLite(strings.TrimPrefix(o.URL, "sqlite://"), o.Readers, s.log)
 	if err != nil {
 		return nil, err
 	}
-	s.eng = e
+	s.eng, s.terms, s.searching = e, newTermCache(), make(chan struct{}, max(1, e.count-1))
 	return s, nil
 }
 

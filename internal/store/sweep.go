@@ -24,6 +24,7 @@ var sweeps = []string{
 	`DELETE FROM sessions WHERE session_hash IN (SELECT s.session_hash FROM sessions s WHERE s.expires_at <= ? ORDER BY s.expires_at LIMIT ?)`,
 	`DELETE FROM login_transactions WHERE transaction_hash IN
 		(SELECT l.transaction_hash FROM login_transactions l WHERE l.expires_at <= ? ORDER BY l.expires_at LIMIT ?)`,
+	`DELETE FROM tickets WHERE ticket_hash IN (SELECT k.ticket_hash FROM tickets k WHERE k.kept_until <= ? ORDER BY k.kept_until LIMIT ?)`,
 }
 
 const (
@@ -36,13 +37,17 @@ const (
 )
 
 // Sweep deletes what is over: codes, opaque tokens, sessions and login
-// transactions that expired by now, uploads that were given up, and jobs that
-// ended a day ago. It works in small transactions that let others go first.
+// transactions that expired by now, what was assigned of roles and permissions
+// that are gone, uploads that were given up, and jobs that ended a day ago. It
+// works in small transactions that let others go first.
 func (s *Store) Sweep(ctx context.Context, now int64) error {
 	for _, q := range sweeps {
 		if err := s.deleteAll(ctx, q, now, int64(sweepLimit)); err != nil {
 			return err
 		}
+	}
+	if err := s.sweepWithdrawn(ctx); err != nil {
+		return err
 	}
 	return s.sweepJobs(ctx, now)
 }
@@ -79,6 +84,12 @@ func (s *Store) sweepJobs(ctx context.Context, now int64) error {
 	}
 	for _, id := range old {
 		if err := s.deleteAll(ctx, dropJobErrors, id, id, int64(sweepLimit)); err != nil {
+			return err
+		}
+		if err := s.dropOutput(ctx, id); err != nil {
+			return err
+		}
+		if err := s.dropReports(ctx, id); err != nil {
 			return err
 		}
 		if err := s.writeBulk(ctx, func(t tx) error { return t.send(nil, dropOldJob, id) }); err != nil {

@@ -9,8 +9,8 @@ import (
 
 // What a read of the Management API needs, login record included.
 const viewColumns = `SELECT u.user_id, u.version, u.attributes, u.identities, u.password_set_at, u.created_at, u.updated_at,
-	COALESCE(l.last_login, 0), COALESCE(l.last_ip, ''), COALESCE(l.logins_count, 0)
-	FROM users u LEFT JOIN user_logins l ON l.user_id = u.user_id `
+	u.num, a.last_login, a.last_ip, a.logins_count
+	FROM users u JOIN user_activity a ON a.num = u.num `
 
 const (
 	selectView   = viewColumns + `WHERE u.user_id = ?`
@@ -20,14 +20,14 @@ const (
 
 func scanView(r row, v *user.View) error {
 	return r.Scan((*string)(&v.ID), &v.Version, &v.Attributes, &v.Identities, &v.LastPasswordReset, &v.CreatedAt, &v.UpdatedAt,
-		&v.Logins.Last, &v.Logins.IP, &v.Logins.Count)
+		&v.Position, &v.Logins.Last, &v.Logins.IP, &v.Logins.Count)
 }
 
 // View reads one user for the wire.
 func (s *Store) View(ctx context.Context, id user.ID) (v user.View, err error) {
 	err = s.read(ctx, func(r reader) error {
 		found, err := one(r, selectView, args(string(id)), (*string)(&v.ID), &v.Version, &v.Attributes, &v.Identities,
-			&v.LastPasswordReset, &v.CreatedAt, &v.UpdatedAt, &v.Logins.Last, &v.Logins.IP, &v.Logins.Count)
+			&v.LastPasswordReset, &v.CreatedAt, &v.UpdatedAt, &v.Position, &v.Logins.Last, &v.Logins.IP, &v.Logins.Count)
 		if err == nil && !found {
 			return user.ErrNotFound
 		}
@@ -67,15 +67,15 @@ func (s *Store) views(ctx context.Context, q string, a ...any) (list []user.View
 // A whole user with the login record.
 const userColumns = `SELECT u.user_id, u.version, u.attributes, u.sources, u.identities, u.identity_keys,
 	u.password_hash, u.password_set_at, u.password_imported, u.mfa_factors, u.created_at, u.updated_at,
-	COALESCE(l.last_login, 0), COALESCE(l.last_ip, ''), COALESCE(l.logins_count, 0)
-	FROM users u LEFT JOIN user_logins l ON l.user_id = u.user_id `
+	u.num, a.last_login, a.last_ip, a.logins_count
+	FROM users u JOIN user_activity a ON a.num = u.num `
 
 // The same after a write: RETURNING cannot join.
 const returningUser = ` RETURNING user_id, version, attributes, sources, identities, identity_keys,
 	password_hash, password_set_at, password_imported, mfa_factors, created_at, updated_at,
-	COALESCE((SELECT last_login FROM user_logins l WHERE l.user_id = users.user_id), 0),
-	COALESCE((SELECT last_ip FROM user_logins l WHERE l.user_id = users.user_id), ''),
-	COALESCE((SELECT logins_count FROM user_logins l WHERE l.user_id = users.user_id), 0)`
+	num, COALESCE((SELECT last_login FROM user_activity a WHERE a.num = users.num), 0),
+	COALESCE((SELECT last_ip FROM user_activity a WHERE a.num = users.num), ''),
+	COALESCE((SELECT logins_count FROM user_activity a WHERE a.num = users.num), 0)`
 
 const (
 	selectUser         = userColumns + `WHERE u.user_id = ?`
@@ -94,13 +94,14 @@ type userRow struct {
 	hash                                               string
 	setAt, createdAt, updatedAt                        int64
 	imported                                           bool
+	num                                                int64
 	logins                                             user.Logins
 }
 
 func (u *userRow) dest() []any {
 	return []any{&u.id, &u.version, &u.attributes, &u.sources, &u.identities, &u.identityKeys,
 		&u.hash, &u.setAt, &u.imported, &u.mfa, &u.createdAt, &u.updatedAt,
-		&u.logins.Last, &u.logins.IP, &u.logins.Count}
+		&u.num, &u.logins.Last, &u.logins.IP, &u.logins.Count}
 }
 
 func (s *Store) decode(u *userRow) (*user.User, error) {

@@ -21,10 +21,13 @@ type before struct {
 	password     user.Password
 	mfa          profile.Value
 	email        string
+	user         user.User // profiles are values: what fn does to the user leaves these alone
 }
 
 func remember(row *userRow, u *user.User) before {
-	return before{row, identifiersOf(u), slices.Clone(u.Identities), u.Primary().ConnectionID, u.Password, u.MFAFactors, u.Profile.Text(profile.Email)}
+	was := *u
+	was.Identities = slices.Clone(u.Identities)
+	return before{row, identifiersOf(u), was.Identities, u.Primary().ConnectionID, u.Password, u.MFAFactors, u.Profile.Text(profile.Email), was}
 }
 
 // UpdateUser runs fn on the user as it is and saves the result.
@@ -112,6 +115,9 @@ type change struct {
 	gone, new        []identifier
 	unlinked, linked []user.Identity
 	upstream         [][2]user.Identity // before and after
+	num              int64
+	moved            bool // updated_at
+	postings         postings
 }
 
 // change runs fn; errUnchanged comes with the user that fn left alone.
@@ -148,7 +154,9 @@ const (
 	deleteIdentity   = `DELETE FROM identities WHERE connection_id = ? AND subject = ? AND user_id = ?`
 	updateClaims     = `UPDATE identities SET claims = ?, claims_at = ? WHERE connection_id = ? AND subject = ? AND user_id = ?`
 	updateTokens     = `UPDATE identities SET tokens = ? WHERE connection_id = ? AND subject = ? AND user_id = ?`
-	endSessions      = `DELETE FROM sessions WHERE user_id = ?`
+	// A login may have been shown as the last update already.
+	updateActivity = `UPDATE user_activity SET updated_at = CASE WHEN last_login > ? THEN last_login ELSE ? END WHERE num = ?`
+	endSessions    = `DELETE FROM sessions WHERE user_id = ?`
 )
 
 // difference finds and encodes what u changed.
@@ -156,7 +164,12 @@ func (s *Store) difference(old before, u *user.User, e user.Effect) (*change, er
 	if string(u.ID) != old.row.id || len(u.Identities) == 0 {
 		return nil, fmt.Errorf("user %s: an update may not change the id or drop the last identity", old.row.id)
 	}
-	c := &change{user: u, id: old.row.id, effect: e, query: updateProfile}
+	u.Settle()
+	c := &change{user: u, id: old.row.id, effect: e, query: updateProfile, num: old.row.num}
+	gone, come := user.TermChanges(&old.user, u)
+	c.moved = u.UpdatedAt != old.row.updatedAt
+	c.postings.remove(c.num, gone)
+	c.postings.add(c.num, come)
 	u.Version = old.row.version + 1
 	c.columns = append(make([]any, 0, 15), u.Version, u.UpdatedAt, user.EncodeAttributes(u.Profile), user.EncodeSources(u.Profile))
 	email := u.Profile.Text(profile.Email)
@@ -169,6 +182,9 @@ func (s *Store) difference(old before, u *user.User, e user.Effect) (*change, er
 	c.columns = append(c.columns, c.id)
 
 	now := identifiersOf(u)
+	if i, ok := doubled(now); ok {
+		return nil, i.taken()
+	}
 	for _, i := range old.identifiers {
 		if !slices.Contains(now, i) {
 			c.gone = append(c.gone, i)
@@ -198,7 +214,7 @@ func (s *Store) difference(old before, u *user.User, e user.Effect) (*change, er
 // sameShown reports whether what the users row keeps of an identity is the same.
 func sameShown(a, b user.Identity) bool {
 	return a.Provider == b.Provider && a.Connection == b.Connection && a.ConnectionID == b.ConnectionID && a.UserID == b.UserID &&
-		a.Subject == b.Subject && a.IsSocial == b.IsSocial && a.ProfileData.Equal(b.ProfileData)
+		a.Subject == b.Subject && a.IsSocial == b.IsSocial && a.Password == b.Password && a.ProfileData.Equal(b.ProfileData)
 }
 
 func sameIdentity(id *user.Identity) func(user.Identity) bool {
@@ -206,7 +222,9 @@ func sameIdentity(id *user.Identity) func(user.Identity) bool {
 }
 
 // plain reports whether save can only fail before it has written anything.
-func (c *change) plain() bool { return len(c.new) == 0 && len(c.linked) == 0 }
+func (c *change) plain() bool {
+	return len(c.new) == 0 && len(c.linked) == 0 && c.effect.Redeems.Ticket == ""
+}
 
 // save writes the change if the stored version is still that one; errAgain if
 // not. Of a locked row that is known, which spares PostgreSQL a round trip.
@@ -254,6 +272,20 @@ func (c *change) save(s *Store, t tx, version int64, locked bool) error {
 		if err := t.send(nil, endSessions, c.id); err != nil {
 			return err
 		}
+	}
+	if c.moved {
+		if err := t.send(nil, updateActivity, c.user.UpdatedAt, c.user.UpdatedAt, c.num); err != nil {
+			return err
+		}
+	}
+	if err := s.index(t, &c.postings); err != nil {
+		return err
+	}
+	if err := takeTicket(t, c.effect.Redeems); err != nil {
+		return err
+	}
+	if err := queueMail(t, c.effect.Verification); err != nil {
+		return err
 	}
 	return s.record(t, c.effect.Events...)
 }

@@ -11,11 +11,17 @@ import (
 var usersTable = &bulk{
 	table: "users",
 	cols: []column{
-		{"user_id", text}, {"version", number}, {"attributes", blob}, {"sources", blob}, {"identities", blob}, {"identity_keys", blob},
+		{"num", number}, {"user_id", text}, {"version", number}, {"attributes", blob}, {"sources", blob}, {"identities", blob}, {"identity_keys", blob},
 		{"connection_id", text}, {"email", text}, {"password_hash", text}, {"password_set_at", number}, {"password_imported", flag},
 		{"mfa_factors", blob}, {"import_job", text}, {"created_at", number}, {"updated_at", number},
 	},
 	key: []string{"user_id"},
+}
+
+var activityTable = &bulk{
+	table: "user_activity",
+	cols:  []column{{"num", number}, {"updated_at", number}, {"last_login", number}, {"last_ip", text}, {"logins_count", number}},
+	key:   []string{"num"},
 }
 
 var identitiesTable = &bulk{
@@ -36,17 +42,22 @@ var (
 	insertUser       = usersTable.insert()
 	insertIdentity   = identitiesTable.insert()
 	insertIdentifier = identifiersTable.insert()
+	insertActivity   = activityTable.insert()
 )
 
 // newUserRow is the arguments that insert u.
-func (s *Store) newUserRow(u *user.User, importJob string) []any {
+func (s *Store) newUserRow(u *user.User, num int64, importJob string) []any {
 	id := string(u.ID)
 	return []any{
-		id, u.Version, user.EncodeAttributes(u.Profile), user.EncodeSources(u.Profile),
+		num, id, u.Version, user.EncodeAttributes(u.Profile), user.EncodeSources(u.Profile),
 		user.EncodeIdentities(u.Identities), user.EncodeIdentityKeys(u.Identities),
 		u.Primary().ConnectionID, u.Profile.Text(profile.Email), u.Password.Hash, u.Password.SetAt, u.Password.Imported,
 		s.seal(u.MFAFactors, "users.mfa", id), importJob, u.CreatedAt, u.UpdatedAt,
 	}
+}
+
+func activityRow(u *user.User, num int64) []any {
+	return []any{num, max(u.UpdatedAt, u.Logins.Last), u.Logins.Last, u.Logins.IP, u.Logins.Count}
 }
 
 func (s *Store) identityRow(u *user.User, id *user.Identity) []any {
@@ -62,15 +73,17 @@ type identifier struct{ scope, kind, value string }
 // identifiersOf lists what must be unique, e-mail first: of two clashes the
 // first is reported.
 func identifiersOf(u *user.User) []identifier {
-	p := u.Primary()
-	if !ours(p.Provider) {
-		return nil
-	}
-	m := u.Identifiers()
-	list := make([]identifier, 0, len(m))
-	for _, kind := range []string{user.ByEmail, user.ByPhone, user.ByUsername} {
-		if v, ok := m[kind]; ok {
-			list = append(list, identifier{p.ConnectionID, kind, v})
+	list := make([]identifier, 0, 3)
+	for i := range u.Identities {
+		id := &u.Identities[i]
+		if !ours(id.Provider) {
+			continue
+		}
+		m := u.Identifiers(i)
+		for _, kind := range []string{user.ByEmail, user.ByPhone, user.ByUsername} {
+			if v, ok := m[kind]; ok {
+				list = append(list, identifier{id.ConnectionID, kind, v})
+			}
 		}
 	}
 	return list
@@ -85,12 +98,19 @@ func (i identifier) taken() error {
 
 // CreateUser inserts the user and what hangs on it.
 func (s *Store) CreateUser(ctx context.Context, u *user.User, e user.Effect) error {
-	insert, err := s.prepareCreate(u, user.ErrExists)
+	num, err := s.take(ctx, 1)
+	if err != nil {
+		return s.failure(err)
+	}
+	insert, err := s.prepareCreate(u, num[0], user.ErrExists)
 	if err != nil {
 		return err
 	}
 	return s.write(ctx, func(t tx) error {
 		if err := insert(t); err != nil {
+			return err
+		}
+		if err := queueMail(t, e.Verification); err != nil {
 			return err
 		}
 		return s.record(t, e.Events...)
@@ -99,21 +119,20 @@ func (s *Store) CreateUser(ctx context.Context, u *user.User, e user.Effect) err
 
 // prepareCreate encodes u outside the transaction and returns what inserts it.
 // identityTaken is the error for an identity that exists.
-func (s *Store) prepareCreate(u *user.User, identityTaken error) (func(tx) error, error) {
+func (s *Store) prepareCreate(u *user.User, num int64, identityTaken error) (func(tx) error, error) {
 	if len(u.Identities) == 0 {
 		return nil, errors.New("a user without an identity")
 	}
 	if u.Version == 0 {
 		u.Version = 1
 	}
-	userRow := s.newUserRow(u, "")
+	userRow, activity, terms := s.newUserRow(u, num, ""), activityRow(u, num), user.Terms(u)
 	names := identifiersOf(u)
 	identities := make([][]any, len(u.Identities))
 	for i := range u.Identities {
 		identities[i] = s.identityRow(u, &u.Identities[i])
 	}
 	id := string(u.ID)
-	logins := u.Logins
 	return func(t tx) error {
 		for _, n := range names {
 			if err := t.send(n.taken(), insertIdentifier, n.scope, n.kind, n.value, id); err != nil {
@@ -128,9 +147,9 @@ func (s *Store) prepareCreate(u *user.User, identityTaken error) (func(tx) error
 		if err := t.send(user.ErrExists, insertUser, userRow...); err != nil {
 			return err
 		}
-		if logins != (user.Logins{}) {
-			return t.send(nil, addLogin, id, logins.Last, logins.IP, logins.Count)
+		if err := t.send(nil, insertActivity, activity...); err != nil {
+			return err
 		}
-		return nil
+		return s.indexNew(t, num, terms)
 	}, nil
 }

@@ -2,15 +2,22 @@ package store
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"mangrove/internal/user"
 )
 
 // DeleteUser removes the user and all that hangs on it.
-func (s *Store) DeleteUser(ctx context.Context, id user.ID, e user.Effect) error {
+func (s *Store) DeleteUser(ctx context.Context, id user.ID, ifVersion int64, e user.Effect) error {
 	return s.write(ctx, func(t tx) error {
+		if ifVersion != 0 {
+			var now int64
+			if found, err := one(t, holdUser, args(string(id)), &now); err != nil {
+				return err
+			} else if found && now != ifVersion {
+				return user.ErrStale
+			}
+		}
 		n, err := s.deleteUsers(t, []string{string(id)})
 		if err != nil {
 			return err
@@ -28,32 +35,38 @@ func (s *Store) deleteUsers(t tx, ids []string) (int, error) {
 		return 0, nil
 	}
 	list, values := in(ids)
-	type pieces struct {
-		id               string
-		identities, keys []byte
-	}
-	var gone []pieces
-	err := t.query(`DELETE FROM users WHERE user_id IN `+list+` RETURNING user_id, identities, identity_keys`, values, func(r row) error {
-		var p pieces
-		gone = append(gone, p)
-		last := &gone[len(gone)-1]
-		return r.Scan(&last.id, &last.identities, &last.keys)
+	var gone []*userRow
+	err := t.query(`DELETE FROM users WHERE user_id IN `+list+returningUser, values, func(r row) error {
+		u := &userRow{}
+		gone = append(gone, u)
+		return r.Scan(u.dest()...)
 	})
 	if err != nil || len(gone) == 0 {
 		return 0, err
 	}
-	for _, p := range gone {
-		identities, err := user.DecodeIdentities(p.identities, p.keys)
+	var p postings
+	for _, row := range gone {
+		u, err := s.decode(row)
 		if err != nil {
-			return 0, fmt.Errorf("user %s: %w", p.id, err)
+			return 0, err
 		}
-		for i := range identities {
-			if err := t.send(nil, deleteIdentity, identities[i].ConnectionID, identities[i].Subject, p.id); err != nil {
+		p.remove(row.num, user.Terms(u))
+		for i := range u.Identities {
+			if err := t.send(nil, deleteIdentity, u.Identities[i].ConnectionID, u.Identities[i].Subject, row.id); err != nil {
 				return 0, err
 			}
 		}
+		if err := t.send(nil, `DELETE FROM user_activity WHERE num = ?`, row.num); err != nil {
+			return 0, err
+		}
 	}
-	for _, table := range []string{"user_identifiers", "user_logins", "sessions", "opaque_tokens"} {
+	if err := s.index(t, &p); err != nil {
+		return 0, err
+	}
+	if err := leaveRoles(t, `user_id IN `+list, slices.Clone(values)); err != nil {
+		return 0, err
+	}
+	for _, table := range []string{"user_identifiers", "sessions", "opaque_tokens", "user_permissions", "tickets"} {
 		if err := t.send(nil, `DELETE FROM `+table+` WHERE user_id IN `+list, slices.Clone(values)...); err != nil {
 			return 0, err
 		}

@@ -40,6 +40,7 @@ type write struct {
 	fn     func(tx) error
 	plain  bool
 	err    error
+	after  []func() // of tx.committed
 	answer chan struct{}
 }
 
@@ -64,13 +65,13 @@ func newWriter(open func() (*sqliteConn, error), c *checkpointer, log *slog.Logg
 // be written.
 func (w *writer) do(ctx context.Context, queue chan *write, fn func(tx) error, plain bool) error {
 	j := writes.Get().(*write)
-	j.ctx, j.fn, j.plain, j.err = ctx, fn, plain, nil
+	j.ctx, j.fn, j.plain, j.err, j.after = ctx, fn, plain, nil, nil
 	if err := w.enqueue(ctx, queue, j); err != nil {
 		return err
 	}
 	<-j.answer
 	err := j.err
-	j.ctx, j.fn, j.err = nil, nil, nil
+	j.ctx, j.fn, j.err, j.after = nil, nil, nil, nil
 	writes.Put(j)
 	return err
 }
@@ -175,6 +176,11 @@ func (w *writer) commit(batch []*write) {
 		w.recover(err)
 	}
 	for _, j := range started {
+		if j.err == nil {
+			for _, fn := range j.after {
+				fn()
+			}
+		}
 		j.answer <- struct{}{}
 	}
 	w.count()
@@ -199,7 +205,7 @@ func (w *writer) transact(batch []*write) error {
 				return fmt.Errorf("savepoint: %w", err)
 			}
 		}
-		if j.err = w.runOne(j.fn); j.err == nil {
+		if j.err = w.runOne(j); j.err == nil {
 			wrote = true
 			if savepoint {
 				if _, err := w.conn.exec("RELEASE one"); err != nil {
@@ -239,13 +245,13 @@ func (w *writer) transact(batch []*write) error {
 	return nil
 }
 
-func (w *writer) runOne(fn func(tx) error) (err error) {
+func (w *writer) runOne(j *write) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = &panicked{value: v, stack: debug.Stack()}
 		}
 	}()
-	return fn(sqliteTx{w.conn})
+	return j.fn(sqliteTx{w.conn, j})
 }
 
 // recover makes the connection usable after a failed batch. A failed fsync
@@ -289,7 +295,12 @@ func (w *writer) count() {
 }
 
 // sqliteTx is a transaction on the writer's connection.
-type sqliteTx struct{ *sqliteConn }
+type sqliteTx struct {
+	*sqliteConn
+	write *write
+}
+
+func (t sqliteTx) committed(fn func()) { t.write.after = append(t.write.after, fn) }
 
 func (t sqliteTx) send(taken error, q string, args ...any) error {
 	_, err := t.exec(q, args...)
@@ -297,6 +308,16 @@ func (t sqliteTx) send(taken error, q string, args ...any) error {
 		return taken
 	}
 	return err
+}
+
+func (t sqliteTx) combine(b *bulk, rows [][]any) error {
+	q := sqliteDialect.combine(b)
+	for _, r := range rows {
+		if _, err := t.exec(q, r...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t sqliteTx) insertNew(b *bulk, rows [][]any) ([]bool, error) {

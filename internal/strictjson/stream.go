@@ -16,8 +16,9 @@ type Format uint8
 
 // The formats. The first byte that is not blank decides.
 const (
-	Array Format = iota + 1 // one JSON array of rows
-	Lines                   // one row a line (NDJSON)
+	Array   Format = iota + 1 // one JSON array of rows
+	Lines                     // one row a line (NDJSON)
+	Records                   // a header and records (CSV, RFC 4180), for NewRecords alone
 )
 
 // FileError says why a file cannot be read any further. What was read before it counts.
@@ -36,9 +37,10 @@ type Row struct {
 	// Text is the row as it stands in the file, without blanks around it. It is
 	// valid until the next call of Next, and nil when the row is TooLong. In an
 	// array it is JSON (RFC 8259), though maybe JSON that Object refuses; a line
-	// may be anything.
+	// may be anything, and a record is all between two line ends that are not
+	// within quotes.
 	Text    []byte
-	Number  int64 // from 1
+	Number  int64 // from 1; 0 is the header before records
 	End     int64 // bytes from the start of the file to right behind the row
 	TooLong bool  // over MaxRow
 }
@@ -51,7 +53,8 @@ type Rows struct {
 	base   int64 // where in the file buf[0] is
 	ended  bool  // in gave io.EOF
 	format Format
-	inside bool // the opening bracket and a row are behind us
+	inside bool // the opening bracket and a row, or the header, are behind us
+	comma  byte // between the fields of a record
 	row    int64
 	err    error
 	// scratch is memory to check rows in.
@@ -68,7 +71,8 @@ func ResumeRows(in io.Reader, format Format, offset, row int64) *Rows {
 }
 
 // Sniff tells the format from the first bytes of a file; 0 when they are blank,
-// or begin neither an array nor an object.
+// or begin neither an array nor an object. The header of records begins with a
+// letter or a quote, which no JSON text of rows does.
 func Sniff(head []byte) Format {
 	head = bytes.TrimLeft(bytes.TrimPrefix(head, bom), " \t\r\n")
 	switch {
@@ -78,6 +82,8 @@ func Sniff(head []byte) Format {
 		return Array
 	case head[0] == '{':
 		return Lines
+	case head[0] == '"', head[0] == '\'', head[0]|0x20 >= 'a' && head[0]|0x20 <= 'z':
+		return Records
 	}
 	return 0
 }
@@ -101,8 +107,11 @@ func (r *Rows) next() (Row, error) {
 			return Row{}, err
 		}
 	}
-	if r.format == Lines {
+	switch r.format {
+	case Lines:
 		return r.line()
+	case Records:
+		return r.record()
 	}
 	return r.element()
 }
@@ -164,10 +173,25 @@ func (r *Rows) blank() (bool, error) {
 
 // open steps over a byte order mark and finds the format.
 func (r *Rows) open() error {
+	if ok, err := r.begin(); err != nil {
+		return err
+	} else if !ok {
+		return r.fail(r.lo, 1, "The file is empty")
+	}
+	r.format = Sniff(r.buf[r.lo : r.lo+1])
+	if r.format == 0 || r.format == Records {
+		r.format = 0
+		return r.fail(r.lo, 1, "Expected a JSON array, or one JSON object per line,")
+	}
+	return nil
+}
+
+// begin steps over a byte order mark and blanks, and reports whether something follows.
+func (r *Rows) begin() (bool, error) {
 	for r.hi-r.lo < len(bom) {
 		ok, err := r.more()
 		if err != nil {
-			return err
+			return false, err
 		}
 		if !ok {
 			break
@@ -176,18 +200,7 @@ func (r *Rows) open() error {
 	if bytes.HasPrefix(r.buf[r.lo:r.hi], bom) {
 		r.lo += len(bom)
 	}
-	ok, err := r.blank()
-	if err != nil {
-		return err
-	}
-	if !ok {
-		return r.fail(r.lo, 1, "The file is empty")
-	}
-	r.format = Sniff(r.buf[r.lo : r.lo+1])
-	if r.format == 0 {
-		return r.fail(r.lo, 1, "Expected a JSON array, or one JSON object per line,")
-	}
-	return nil
+	return r.blank()
 }
 
 func (r *Rows) line() (Row, error) {

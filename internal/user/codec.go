@@ -135,14 +135,22 @@ type identityKey struct {
 	ConnectionID string         `json:"c"`
 	Subject      string         `json:"s"`
 	Sources      jsontext.Value `json:"p,omitzero"` // of the profileData
+	Password     storedPassword `json:"w,omitzero"`
+}
+
+// storedPassword is the password of a secondary identity.
+type storedPassword struct {
+	Hash     string `json:"h,omitzero"`
+	SetAt    int64  `json:"t,omitzero"`
+	Imported bool   `json:"i,omitzero"`
 }
 
 // EncodeIdentityKeys writes what the wire form does not show (connection id,
-// subject, sources of profileData), in the same order.
+// subject, sources of profileData, password), in the same order.
 func EncodeIdentityKeys(ids []Identity) []byte {
 	keys := make([]identityKey, len(ids))
 	for i, id := range ids {
-		keys[i] = identityKey{ConnectionID: id.ConnectionID, Subject: id.Subject}
+		keys[i] = identityKey{ConnectionID: id.ConnectionID, Subject: id.Subject, Password: storedPassword(id.Password)}
 		if len(id.ProfileData.All()) > 0 {
 			keys[i].Sources = EncodeSources(id.ProfileData)
 		}
@@ -180,7 +188,7 @@ func DecodeIdentities(identities, keys []byte) ([]Identity, error) {
 	for i, w := range wire {
 		ids[i] = Identity{
 			Provider: w.Provider, Connection: w.Connection, UserID: w.UserID, IsSocial: w.IsSocial,
-			ConnectionID: ks[i].ConnectionID, Subject: ks[i].Subject,
+			ConnectionID: ks[i].ConnectionID, Subject: ks[i].Subject, Password: Password(ks[i].Password),
 		}
 		if w.ProfileData == nil {
 			continue
@@ -197,13 +205,9 @@ func DecodeIdentities(identities, keys []byte) ([]Identity, error) {
 // decode reads the profile, without sources, and the identities, without what
 // their wire form does not show: enough to judge an edit before it is queued.
 func (v View) decode() (profile.Profile, []Identity, error) {
-	members, err := strictjson.Object(v.Attributes)
+	p, err := valuesOf(v.Attributes)
 	if err != nil {
-		return profile.Profile{}, nil, fmt.Errorf("stored attributes: %w", err)
-	}
-	attrs := make([]profile.Attribute, len(members))
-	for i, m := range members {
-		attrs[i] = profile.Attribute{Name: m.Name, Value: m.Value}
+		return profile.Profile{}, nil, err
 	}
 	var wire []wireIdentity
 	if err := json.Unmarshal(v.Identities, &wire); err != nil || len(wire) == 0 {
@@ -212,8 +216,27 @@ func (v View) decode() (profile.Profile, []Identity, error) {
 	ids := make([]Identity, len(wire))
 	for i, w := range wire {
 		ids[i] = Identity{Provider: w.Provider, Connection: w.Connection, UserID: w.UserID, IsSocial: w.IsSocial}
+		if w.ProfileData == nil {
+			continue
+		}
+		if ids[i].ProfileData, err = valuesOf(w.ProfileData); err != nil {
+			return profile.Profile{}, nil, err
+		}
 	}
-	return profile.FromSorted(attrs), ids, nil
+	return p, ids, nil
+}
+
+// valuesOf reads stored attributes without their sources.
+func valuesOf(attributes []byte) (profile.Profile, error) {
+	members, err := strictjson.Object(attributes)
+	if err != nil {
+		return profile.Profile{}, fmt.Errorf("stored attributes: %w", err)
+	}
+	attrs := make([]profile.Attribute, len(members))
+	for i, m := range members {
+		attrs[i] = profile.Attribute{Name: m.Name, Value: m.Value}
+	}
+	return profile.FromSorted(attrs), nil
 }
 
 // ViewOf is what a read of u would give.

@@ -61,11 +61,14 @@ func (s *Service) Create(ctx context.Context, req CreateRequest, a Actor) (*User
 		local = NewLocalID(now)
 	}
 	u.SetPrimary(c, local)
-	e := s.operation("Create a User", a, c, u.ID, now)
+	e, application := s.operation("Create a User", a, c, u.ID, now), ""
 	if req.Signup {
-		e = s.event(audit.SignupOK, a, c, u.ID, now)
+		e, application = s.event(audit.SignupOK, a, c, u.ID, now), a.ClientID
 	}
-	if err := s.Users.CreateUser(ctx, u, Effect{Events: []audit.Event{e}}); err != nil {
+	err = s.Users.CreateUser(ctx, u, Effect{
+		Events: []audit.Event{e}, Verification: s.verification(true, req.VerifyEmail, facts.Class, application, u, 0),
+	})
+	if err != nil {
 		return nil, err
 	}
 	return u, nil

@@ -4,8 +4,10 @@ import "mangrove/internal/errs"
 
 // The failures that the store and the use cases share (reference/users.md §3).
 var (
-	ErrNotFound      = errs.New(errs.NotFound, "inexistent_user", "The user does not exist.")
-	ErrExists        = errs.New(errs.Conflict, "auth0_idp_error", "The user already exists.")
+	ErrNotFound = errs.New(errs.NotFound, "inexistent_user", "The user does not exist.")
+	ErrExists   = errs.New(errs.Conflict, "auth0_idp_error", "The user already exists.")
+	// ErrSearchTimeout has the reference's text; the page it names is the reference's.
+	ErrSearchTimeout = errs.New(errs.Unavailable, "query_timeout", "The query exceeded the timeout. Please try refining your search criteria. See https://auth0.com/docs/best-practices/search-best-practices.")
 	ErrUsernameTaken = errs.New(errs.Invalid, "auth0_idp_error", "The username provided is in use already.")
 )
 

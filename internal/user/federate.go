@@ -102,10 +102,5 @@ func (f *federation) create(p profile.Profile) *User {
 // identityAt is the index of the identity; the store found the user by it, so
 // it is there.
 func (u *User) identityAt(connectionID, subject string) int {
-	for i := range u.Identities {
-		if u.Identities[i].ConnectionID == connectionID && u.Identities[i].Subject == subject {
-			return i
-		}
-	}
-	return 0
+	return max(0, u.identityIndex(connectionID, subject))
 }

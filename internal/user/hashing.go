@@ -27,6 +27,12 @@ func NewHashing(parallel, queue int) *Hashing {
 	return &Hashing{running: make(chan struct{}, parallel), waiting: make(chan struct{}, parallel+queue)}
 }
 
+// Patient takes the same turns for work in the background, which rather waits
+// than is refused, and of which there is little at once.
+func (h *Hashing) Patient() *Hashing {
+	return &Hashing{running: h.running, waiting: make(chan struct{}, 1024)}
+}
+
 // do runs fn in its turn. ErrBusy when the queue is full.
 func (h *Hashing) do(ctx context.Context, fn func()) error {
 	select {

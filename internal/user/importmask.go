@@ -43,7 +43,7 @@ func Masked(text json.RawMessage, members []strictjson.Member) json.RawMessage {
 // secret reports whether a member of a row holds secrets. Members that no row may
 // have count, too: a row with a plain password is refused and reported like any other.
 func secret(name string) bool {
-	if profile.Known(name) || name == userIDMember {
+	if profile.Known(name) || name == userIDMember || readOnly[name] {
 		return false
 	}
 	name = strings.ToLower(name)

@@ -19,7 +19,9 @@ import (
 type ImportOptions struct {
 	JobID string // the actor of everything that it writes
 	// Upsert: a row may update the user who has its e-mail.
-	Upsert   bool
+	Upsert bool
+	// Widen is what else it may change then. With All that is the password, too.
+	Widen    profile.UpsertOptions
 	Defaults profile.Defaults
 	Now      int64 // microseconds
 	// NewID makes the id of a user whose row has none, without prefix.
@@ -36,7 +38,7 @@ type ImportRow struct {
 	// Upsert changes the user who is there already; nil unless asked for. It may
 	// run more than once. Its errors are *errs.Error with the problem's code and
 	// text, and then it changed nothing.
-	Upsert func(*User) error
+	Upsert func(*User) (Effect, error)
 }
 
 // Problem is why a row was refused (reference/users.md §6.4). Message repeats no secret.
@@ -54,19 +56,30 @@ const (
 	factorsMember    = "mfa_factors"
 )
 
+// readOnly are members that exports of ours and of the hosted service have and
+// that an import has no use for. They are passed over, so that an export can be
+// imported as it is; every other unknown member refuses its row. The
+// connection is that of the import, whatever the row says.
+var readOnly = map[string]bool{
+	"blocked_for": true, "connection": true, "created_at": true, "guardian_authenticators": true, "identities": true,
+	"last_ip": true, "last_login": true, "last_password_reset": true, "logins_count": true,
+	"multifactor": true, "multifactor_last_modified": true, "tenant": true, "updated_at": true,
+}
+
 // ParseRow decides what one row of an import file means for a database
 // connection of ours (reference/users.md §6.2). Either there are problems, or
 // New and, if asked for, Upsert are set.
 //
-//   - The profile is that of profile.Create: unknown members refuse the row,
-//     e-mail and username are kept in lower case.
+//   - The profile is that of profile.Create: unknown members refuse the row
+//     (those of readOnly are passed over), e-mail and username are kept in lower case.
 //   - user_id comes without prefix; auth0| in front, as exports have it, is taken off.
 //   - Hashes are checked against the ceilings of passwd. Without one the user has
 //     no password, and a later import may bring it.
 //   - No verification mail, no password policy.
 //   - Upsert changes what profile.Upsert changes, and the password only while
-//     there is none or nobody has signed in with the imported one. Second factors
-//     of a user who is there stay.
+//     there is none or nobody has signed in with the imported one; with o.Widen.All
+//     always. Second factors of a user who is there stay. A row that finds
+//     everything as it would make it changes nothing.
 func ParseRow(c *connection.Connection, row []byte, o ImportOptions) (ImportRow, []Problem) {
 	text, members, err := strictjson.Split(row)
 	if err != nil {
@@ -84,7 +97,9 @@ func ParseRow(c *connection.Connection, row []byte, o ImportOptions) (ImportRow,
 		case factorsMember:
 			r.secondFactors(m.Value)
 		default:
-			r.seen = append(r.seen, profile.Change{Name: m.Name, Value: m.Value})
+			if !readOnly[m.Name] {
+				r.seen = append(r.seen, profile.Change{Name: m.Name, Value: m.Value})
+			}
 		}
 	}
 	src := profile.Source{Origin: profile.FromImport, Connection: c.ID, Actor: o.JobID, At: o.Now}
@@ -102,7 +117,11 @@ func ParseRow(c *connection.Connection, row []byte, o ImportOptions) (ImportRow,
 	}
 	r.New.SetPrimary(c, r.id)
 	if o.Upsert {
-		r.Upsert = upsert(c, r.seen, r.customHash, src)
+		hash := r.customHash
+		if o.Widen.All {
+			hash = r.hash
+		}
+		r.Upsert = upsert(c, r.seen, p.Text(profile.Email), hash, o.Widen, src)
 	}
 	return r.ImportRow, nil
 }
@@ -110,30 +129,36 @@ func ParseRow(c *connection.Connection, row []byte, o ImportOptions) (ImportRow,
 var errHashDefined = errs.New(errs.Conflict, "CONFLICT",
 	"A custom_password_hash was provided, but the user already has password hash defined.")
 
-// upsert is what a row does to the user who has its e-mail.
-func upsert(c *connection.Connection, in []profile.Change, customHash string, src profile.Source) func(*User) error {
-	return func(u *User) error {
+// upsert is what a row does to the user who has its e-mail; hash is empty when
+// the password stays.
+func upsert(c *connection.Connection, in []profile.Change, email, hash string, o profile.UpsertOptions, src profile.Source) func(*User) (Effect, error) {
+	return func(u *User) (Effect, error) {
 		if u.Primary().ConnectionID != c.ID {
 			// The e-mail is unique within the connection only.
-			return errs.New(errs.Conflict, "CONFLICT_EMAIL", "The user belongs to another connection.")
+			return Effect{}, errs.New(errs.Conflict, "CONFLICT_EMAIL", "The user belongs to another connection.")
 		}
-		if customHash != "" && u.Password.Hash != "" && !u.Password.Imported {
-			return errHashDefined
+		if email != "" && !strings.EqualFold(u.Profile.Text(profile.Email), email) {
+			return Effect{}, errs.New(errs.Conflict, "CONFLICT_EMAIL", "The email belongs to an identity that is linked to another user.")
 		}
-		p, changed, err := profile.Upsert(c.Facts(), u.Profile, in, src)
+		if hash != "" && u.Password.Hash != "" && !u.Password.Imported && !o.All {
+			return Effect{}, errHashDefined
+		}
+		p, changed, err := profile.Upsert(c.Facts(), u.Profile, in, o, src)
 		if err != nil {
 			var r rowReader
 			r.refuse(err)
-			return errs.New(errs.Invalid, r.problems[0].Code, "%s", r.problems[0].Message)
+			return Effect{}, errs.New(errs.Invalid, r.problems[0].Code, "%s", r.problems[0].Message)
 		}
-		u.Profile = p
-		if customHash != "" {
-			u.Password.Hash, u.Password.Imported = customHash, true
+		newPassword := hash != "" && hash != u.Password.Hash
+		if len(changed) == 0 && !newPassword {
+			return Effect{Unchanged: true}, nil
 		}
-		if len(changed) > 0 || customHash != "" {
-			u.UpdatedAt = src.At
+		e := Effect{EndSessions: profile.EndsSessions(p, changed) || newPassword && u.Password.Hash != ""}
+		u.Profile, u.UpdatedAt = p, src.At
+		if newPassword {
+			u.Password.Hash, u.Password.Imported = hash, true
 		}
-		return nil
+		return e, nil
 	}
 }
 

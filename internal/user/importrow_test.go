@@ -55,6 +55,13 @@ func TestParseRowAccepted(t *testing.T) {
 		{"prefix is taken off once", `{}`, `{"email":"a@b.example","name":"A","nickname":"a","picture":"https://x.example/","user_id":"auth0|auth0|x"}`, "auth0|auth0|x", `{"email":"a@b.example","email_verified":false,"name":"A","nickname":"a","picture":"https://x.example/"}`},
 		{"empty id", `{}`, `{"email":"a@b.example","name":"A","nickname":"a","picture":"https://x.example/","user_id":""}`, "auth0|made1", `{"email":"a@b.example","email_verified":false,"name":"A","nickname":"a","picture":"https://x.example/"}`},
 		{
+			"a whole export row", `{}`,
+			`{"user_id":"auth0|abc","email":"a@b.example","email_verified":true,"name":"A","nickname":"a","picture":"https://x.example/","identities":[{"user_id":"abc","provider":"auth0","connection":"theirs","isSocial":false}],` +
+				`"created_at":"2020-01-01T00:00:00.000Z","updated_at":"2021-01-01T00:00:00.000Z","last_login":"2021-01-01T00:00:00.000Z","last_ip":"192.0.2.1","logins_count":7,"last_password_reset":"2020-06-01T00:00:00.000Z",` +
+				`"multifactor":["guardian"],"multifactor_last_modified":"2020-06-01T00:00:00.000Z","blocked_for":[],"guardian_authenticators":[],"tenant":"t","connection":"theirs","blocked":false}`,
+			"auth0|abc", `{"blocked":false,"email":"a@b.example","email_verified":true,"name":"A","nickname":"a","picture":"https://x.example/"}`,
+		},
+		{
 			"phone instead of e-mail", `{"attributes":{"phone_number":{},"email":{}}}`,
 			`{"phone_number":"+12025550100","phone_verified":true,"name":"A","nickname":"a","picture":"https://x.example/"}`, "auth0|made1",
 			`{"name":"A","nickname":"a","phone_number":"+12025550100","phone_verified":true,"picture":"https://x.example/"}`,
@@ -95,7 +102,7 @@ func TestParseRowRefused(t *testing.T) {
 		{"no e-mail", `{"name":"Ann"}`, "OBJECT_REQUIRED", "Missing required property: email", ""},
 		{"bad e-mail", `{"email":"foo@"}`, "FORMAT", "Error in email property - Object didn't pass validation for format email: foo@", "email"},
 		{"null e-mail", `{"email":null}`, "INVALID_TYPE", "Error in email property - Expected type string but found type null", "email"},
-		{"unknown member", `{"email":"a@b.example","created_at":"x","foo":1}`, "OBJECT_ADDITIONAL_PROPERTIES", "Additional properties not allowed: created_at,foo", ""},
+		{"unknown member", `{"email":"a@b.example","created_at":"x","_id":2,"foo":1}`, "OBJECT_ADDITIONAL_PROPERTIES", "Additional properties not allowed: _id,foo", ""},
 		{"password", `{"email":"a@b.example","password":"secret"}`, "OBJECT_ADDITIONAL_PROPERTIES", "Additional properties not allowed: password", ""},
 		{"name of another type", `{"email":"a@b.example","name":1}`, "INVALID_TYPE", "Error in name property - Expected type string but found type integer", "name"},
 		{"long name", `{"email":"a@b.example","name":"` + strings.Repeat("x", 301) + `"}`, "MAX_LENGTH", "Error in name property - String is too long (301 chars), maximum 300", "name"},
@@ -219,7 +226,7 @@ func TestUpsert(t *testing.T) {
 		}
 		for range 2 { // it may run more than once
 			u := there(row.password)
-			err := r.Upsert(u)
+			_, err := r.Upsert(u)
 			if row.refused != "" {
 				var e *errs.Error
 				if !errors.As(err, &e) || e.Code != row.refused || e.Text == "" {
@@ -241,11 +248,11 @@ func TestUpsert(t *testing.T) {
 
 	r, _ := ParseRow(c, []byte(`{"email":"a@b.example","username":"ann","app_metadata":{"c":3}}`), importOptions())
 	u := there(Password{})
-	if err := r.Upsert(u); err != nil || string(u.Profile.Value(profile.AppMetadata)) != `{"c":3}` {
+	if _, err := r.Upsert(u); err != nil || string(u.Profile.Value(profile.AppMetadata)) != `{"c":3}` {
 		t.Errorf("app_metadata %s, %v; it is replaced", u.Profile.Value(profile.AppMetadata), err)
 	}
 	u.Identities[0].ConnectionID = "con_other"
-	if err := r.Upsert(u); errs.KindOf(err) != errs.Conflict {
+	if _, err := r.Upsert(u); errs.KindOf(err) != errs.Conflict {
 		t.Errorf("a user of another connection: %v", err)
 	}
 
@@ -253,6 +260,53 @@ func TestUpsert(t *testing.T) {
 	o.Upsert = false
 	if r, _ := ParseRow(c, []byte(`{"email":"a@b.example","username":"ann"}`), o); r.New == nil || r.Upsert != nil {
 		t.Errorf("without upsert: %+v", r)
+	}
+}
+
+// What the options of ours widen, and what the change means for the sessions.
+func TestUpsertWidened(t *testing.T) {
+	c := importDatabase(`{"requires_username":true}`)
+	const custom = `{"email":"a@b.example","username":"ann","custom_password_hash":` + md5Custom + `}`
+	for _, row := range []struct {
+		name, row string
+		widen     profile.UpsertOptions
+		effect    Effect
+		hash      string // its first letters
+		metadata  string
+	}{
+		{"nothing", `{"email":"a@b.example","username":"ann"}`, profile.UpsertOptions{All: true, Merge: true}, Effect{Unchanged: true}, "used", `{"a":1,"b":2}`},
+		{"what it has", `{"email":"a@b.example","username":"ANN","app_metadata":{"a":1,"b":2}}`, profile.UpsertOptions{All: true}, Effect{Unchanged: true}, "used", `{"a":1,"b":2}`},
+		{"merge", `{"email":"a@b.example","username":"ann","app_metadata":{"a":null,"c":3}}`, profile.UpsertOptions{Merge: true}, Effect{}, "used", `{"b":2,"c":3}`},
+		{"replace", `{"email":"a@b.example","username":"ann","app_metadata":{"c":3}}`, profile.UpsertOptions{All: true}, Effect{}, "used", `{"c":3}`},
+		{"a username", `{"email":"a@b.example","username":"bob"}`, profile.UpsertOptions{All: true}, Effect{EndSessions: true}, "used", `{"a":1,"b":2}`},
+		{"bcrypt", `{"email":"a@b.example","username":"ann","password_hash":"` + bcryptHash + `"}`, profile.UpsertOptions{All: true}, Effect{EndSessions: true}, "$2b$", `{"a":1,"b":2}`},
+		{"bcrypt, not all", `{"email":"a@b.example","username":"ann","password_hash":"` + bcryptHash + `"}`, profile.UpsertOptions{}, Effect{Unchanged: true}, "used", `{"a":1,"b":2}`},
+		{"a custom hash", custom, profile.UpsertOptions{All: true}, Effect{EndSessions: true}, `{"algorithm":"md5"`, `{"a":1,"b":2}`},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			o := importOptions()
+			first, problems := ParseRow(c, []byte(`{"email":"a@b.example","username":"ann","app_metadata":{"a":1,"b":2}}`), o)
+			if len(problems) > 0 {
+				t.Fatal(problems)
+			}
+			u := first.New
+			u.Password, u.UpdatedAt = Password{Hash: "used"}, 1
+			o.Widen = row.widen
+			r, problems := ParseRow(c, []byte(row.row), o)
+			if len(problems) > 0 {
+				t.Fatal(problems)
+			}
+			e, err := r.Upsert(u)
+			if err != nil || e.EndSessions != row.effect.EndSessions || e.Unchanged != row.effect.Unchanged {
+				t.Errorf("effect %+v, %v", e, err)
+			}
+			if !strings.HasPrefix(u.Password.Hash, row.hash) || string(u.Profile.Value(profile.AppMetadata)) != row.metadata || (u.UpdatedAt == 1) != e.Unchanged {
+				t.Errorf("%+v %s", u, u.Profile.Value(profile.AppMetadata))
+			}
+			if e, err := r.Upsert(u); err != nil || !e.Unchanged {
+				t.Errorf("the same row again: %+v, %v", e, err)
+			}
+		})
 	}
 }
 
@@ -301,7 +355,7 @@ func FuzzParseRow(f *testing.F) {
 		if h := r.New.Password.Hash; h != "" && strings.Contains(string(r.Supplied), bcryptHash) {
 			t.Fatalf("supplied %q", r.Supplied)
 		}
-		if err := r.Upsert(r.New); err != nil {
+		if _, err := r.Upsert(r.New); err != nil {
 			t.Fatalf("the row does not update the user that it makes: %v", err)
 		}
 	})

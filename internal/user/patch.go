@@ -25,6 +25,18 @@ func (s *Service) Patch(ctx context.Context, id ID, req PatchRequest, a Actor) (
 	if err != nil {
 		return nil, err
 	}
+	fn, err := s.PreparePatch(ctx, view, req, a)
+	if err != nil {
+		return nil, err
+	}
+	return s.Users.UpdateUser(ctx, id, fn)
+}
+
+// PreparePatch judges an edit of the user of a view, hashes the password, and
+// returns what is to be done to the user inside the write. That may run more
+// than once, and its errors are those of Patch.
+func (s *Service) PreparePatch(ctx context.Context, view View, req PatchRequest, a Actor) (func(*User) (Effect, error), error) {
+	id := view.ID
 	now := s.Now()
 	e := edit{req: req, at: now.UnixMicro()}
 	known, err := e.resolve(ctx, s, view)
@@ -39,19 +51,24 @@ func (s *Service) Patch(ctx context.Context, id ID, req PatchRequest, a Actor) (
 		if !e.facts.Class.HasPasswords() {
 			return nil, ErrConnectionUnsupported
 		}
-		if e.password, err = s.newPassword(ctx, e.target, password, known.Profile); err != nil {
+		own := known.profileAt(known.identityOf(e.target.Name))
+		if e.password, err = s.newPassword(ctx, e.target, password, own); err != nil {
 			return nil, err
 		}
 	}
 	op := s.operation("Update a User", a, e.target, id, now)
-	return s.Users.UpdateUser(ctx, id, func(u *User) (Effect, error) {
+	return func(u *User) (Effect, error) {
 		effect, err := e.apply(u)
 		effect.Events = []audit.Event{op}
 		if req.Password.IsNull() || e.password.Hash != "" {
 			effect.Events = append(effect.Events, s.event(audit.PasswordChangedAPI, a, e.target, id, now))
 		}
+		if err == nil {
+			effect.Verification = s.verification(false, req.VerifyEmail, e.facts.Class, req.ClientID, u, u.identityOf(e.target.Name))
+			effect.Unchanged = effect.Unchanged && effect.Verification == nil
+		}
 		return effect, err
-	})
+	}, nil
 }
 
 // edit is a PATCH with everything it needs gathered.
@@ -112,10 +129,10 @@ func (e *edit) apply(u *User) (Effect, error) {
 	effect := Effect{EndSessions: profile.EndsSessions(u.Profile, changed)}
 	switch {
 	case e.req.Password.IsNull():
-		u.Password = Password{SetAt: e.at}
+		*u.passwordAt(i) = Password{SetAt: e.at}
 		effect.EndSessions = true
 	case e.password.Hash != "":
-		u.Password = Password{Hash: e.password.Hash, SetAt: e.at}
+		*u.passwordAt(i) = Password{Hash: e.password.Hash, SetAt: e.at}
 		effect.EndSessions = true
 	default:
 		effect.Unchanged = len(changed) == 0 && !hasPassword

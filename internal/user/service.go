@@ -10,7 +10,7 @@ import (
 	"mangrove/internal/profile"
 )
 
-// Service is the use cases. All fields are required.
+// Service is the use cases. All fields are required but Mails.
 type Service struct {
 	Users       Store
 	Connections connection.Store
@@ -19,6 +19,8 @@ type Service struct {
 	// Audit takes the records of failed sign-ins, which change nothing else.
 	Audit audit.Sink
 	Now   func() time.Time
+	// Mails: there is a mail server, so verification mails can be asked for.
+	Mails bool
 }
 
 // Actor is who asks.
@@ -38,6 +40,8 @@ type CreateRequest struct {
 	Changes    []profile.Change
 	UserID     string // without prefix; empty: generated
 	Password   string
+	// VerifyEmail is verify_email; absent: whether the address is unverified decides.
+	VerifyEmail opt.Value[bool]
 	// Signup: public sign-up, with its rules and its errors (reference/users.md §7).
 	Signup bool
 }
@@ -47,6 +51,10 @@ type PatchRequest struct {
 	Changes    []profile.Change
 	Password   opt.Value[string]
 	Connection string // name; empty: the primary identity's
+	// VerifyEmail is verify_email: the owner is sent a verification mail, which
+	// names the application ClientID, if there is one.
+	VerifyEmail opt.Value[bool]
+	ClientID    string
 	// IfVersion, when not zero, must be the user's version.
 	IfVersion int64
 }
@@ -78,11 +86,14 @@ func (a Actor) actor() string {
 }
 
 // Delete removes a user; deleting nobody is no error (reference/users.md §3.6).
-func (s *Service) Delete(ctx context.Context, id ID, a Actor) error {
+func (s *Service) Delete(ctx context.Context, id ID, a Actor) error { return s.DeleteIf(ctx, id, 0, a) }
+
+// DeleteIf is Delete for a user of that version; zero: of any. ErrStale.
+func (s *Service) DeleteIf(ctx context.Context, id ID, ifVersion int64, a Actor) error {
 	now := s.Now()
 	e := s.operation("Delete a User", a, nil, id, now)
 	gone := s.event(audit.UserDeleted, a, nil, id, now)
-	err := s.Users.DeleteUser(ctx, id, Effect{Events: []audit.Event{e, gone}})
+	err := s.Users.DeleteUser(ctx, id, ifVersion, Effect{Events: []audit.Event{e, gone}})
 	if isNotFound(err) {
 		return nil
 	}

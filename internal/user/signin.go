@@ -15,13 +15,13 @@ import (
 // same time; blocked users with the right password: ErrBlocked, counted.
 func (s *Service) Authenticate(ctx context.Context, c *connection.Connection, identifier, password string, a Actor) (*User, error) {
 	now := s.Now()
-	u, err := s.find(ctx, c, identifier)
+	u, i, err := s.find(ctx, c, identifier)
 	if err != nil && !isNotFound(err) {
 		return nil, err
 	}
 	stored := ""
 	if u != nil {
-		stored = u.Password.Hash
+		stored = u.passwordAt(i).Hash
 	}
 	ok, rehash, err := s.Hashing.Verify(ctx, stored, password)
 	if err != nil {
@@ -41,6 +41,12 @@ func (s *Service) Authenticate(ctx context.Context, c *connection.Connection, id
 		e.Type, e.Description = audit.LoginFailed, ErrBlocked.Text
 	}
 	login := Logins{Last: now.UnixMicro(), IP: a.IP, Count: 1}
+	if i > 0 && rehash != "" {
+		if err := s.rehashLinked(ctx, u, i, rehash); err != nil {
+			return nil, err
+		}
+		rehash = ""
+	}
 	if err := s.Users.RecordLogin(ctx, u.ID, login, stored, rehash, Effect{Events: []audit.Event{e}}); err != nil {
 		return nil, err
 	}
@@ -59,19 +65,41 @@ func (a Actor) success() string {
 }
 
 // find looks the identifier up by each kind that it can be, in the default
-// order of precedence (reference/connections.md §2.1).
-func (s *Service) find(ctx context.Context, c *connection.Connection, identifier string) (*User, error) {
+// order of precedence (reference/connections.md §2.1). It also says to which of
+// the user's identities it belongs.
+func (s *Service) find(ctx context.Context, c *connection.Connection, identifier string) (*User, int, error) {
 	for _, kind := range identifierKinds(identifier) {
 		value := identifier
 		if kind != ByPhone {
 			value = strings.ToLower(identifier)
 		}
 		u, err := s.Users.UserByIdentifier(ctx, c.ID, kind, value)
-		if err == nil || !isNotFound(err) {
-			return u, err
+		if err == nil {
+			if i := u.identifiedBy(c.ID, kind, value); i >= 0 {
+				return u, i, nil
+			}
+			continue
+		}
+		if !isNotFound(err) {
+			return nil, 0, err
 		}
 	}
-	return nil, ErrNotFound
+	return nil, 0, ErrNotFound
+}
+
+// rehashLinked renews the hash of a secondary identity, unless it has changed.
+func (s *Service) rehashLinked(ctx context.Context, u *User, i int, rehash string) error {
+	id, old := u.Identities[i], u.Identities[i].Password.Hash
+	_, err := s.Users.UpdateUser(ctx, u.ID, func(u *User) (Effect, error) {
+		at := u.identityIndex(id.ConnectionID, id.Subject)
+		if at < 1 || u.Identities[at].Password.Hash != old {
+			return Effect{Unchanged: true}, nil
+		}
+		p := &u.Identities[at].Password
+		p.Hash, p.Imported = rehash, false
+		return Effect{}, nil
+	})
+	return err
 }
 
 // identifierKinds are the kinds that a typed identifier can be, first choice first.

@@ -21,8 +21,11 @@ type Identity struct {
 	UserID       string // everything after the first bar
 	Subject      string // what the provider calls the person; equals UserID for connections of ours
 	IsSocial     bool
-	// ProfileData is the profile of a secondary identity; empty on the primary.
+	// ProfileData is the profile of a secondary identity. On the primary of a user
+	// who has, or once had, several it is what Settle makes of the user's profile.
 	ProfileData profile.Profile
+	// Password is that of a secondary identity; the primary's is User.Password.
+	Password Password
 	// Claims are the last upstream claims as received; nil for connections of ours.
 	Claims profile.Value
 	// ClaimsAt is when they came, microseconds.
@@ -79,6 +82,8 @@ type View struct {
 	// LastPasswordReset, CreatedAt, UpdatedAt as in User; zero: absent.
 	LastPasswordReset, CreatedAt, UpdatedAt int64
 	Logins                                  Logins
+	// Position orders users, about as they came; never zero for a stored user.
+	Position int64
 }
 
 // Identifier kinds, for sign-in and uniqueness.
@@ -90,12 +95,13 @@ const (
 
 // Identifiers are the sign-in names that must be unique among the users of one
 // connection of ours: kind to folded value. Users of an upstream have none.
-// email, username and phone_number of the profile; folded as stored (lower
-// case for e-mail and username).
-func (u *User) Identifiers() map[string]string {
+// email, username and phone_number of the identity's profile; folded as stored
+// (lower case for e-mail and username).
+func (u *User) Identifiers(identity int) map[string]string {
 	m := map[string]string{}
+	p := u.profileAt(identity)
 	for _, k := range []string{ByEmail, ByUsername, ByPhone} {
-		if v := u.Profile.Text(k); v != "" {
+		if v := p.Text(k); v != "" {
 			if k != ByPhone {
 				v = strings.ToLower(v)
 			}
@@ -109,6 +115,11 @@ func (u *User) Identifiers() map[string]string {
 type Effect struct {
 	Events      []audit.Event
 	EndSessions bool // the user's browser sessions end
+	// Redeems names a ticket that this change uses up: ErrTicketUsed when somebody
+	// was faster, ErrTicketOver when it ended.
+	Redeems Redemption
+	// Verification, when not nil, becomes a job.
+	Verification *VerificationMail
 	// Unchanged: nothing to write, not even the version.
 	Unchanged bool
 }
@@ -125,6 +136,8 @@ type Store interface {
 	// Users is the page of up to limit users after the id (empty: from the start), by id.
 	Users(ctx context.Context, after ID, limit int) ([]View, error)
 	User(ctx context.Context, id ID) (*User, error)
+	// Search finds the users of a plan. ErrSearchTimeout when that takes too long.
+	Search(ctx context.Context, q Search) (Found, error)
 	// UserByIdentifier finds a user of a connection of ours by a folded identifier.
 	UserByIdentifier(ctx context.Context, connectionID, kind, value string) (*User, error)
 
@@ -132,8 +145,19 @@ type Store interface {
 	// UpdateUser runs fn on the user as it is now, locked, and saves what fn made of it.
 	// fn may run more than once and must not do I/O.
 	UpdateUser(ctx context.Context, id ID, fn func(*User) (Effect, error)) (*User, error)
-	// DeleteUser also ends sessions and frees identifiers. ErrNotFound when there is none.
-	DeleteUser(ctx context.Context, id ID, e Effect) error
+	// DeleteUser also ends sessions and frees identifiers. ErrNotFound when there is
+	// none; ErrStale when ifVersion is not zero and not the user's version.
+	DeleteUser(ctx context.Context, id ID, ifVersion int64, e Effect) error
+
+	// LinkUsers runs fn on two users as they are now, both locked; other is nil when
+	// that one is not there. The second is deleted, the first saved as fn left it.
+	LinkUsers(ctx context.Context, id, other ID, fn func(u, other *User) (Effect, error)) (*User, error)
+	// UnlinkUser runs fn as UpdateUser does, and creates the user that it returns
+	// beside the other (nil: none). Sessions that came by an identity which fn took
+	// away end.
+	UnlinkUser(ctx context.Context, id ID, fn func(*User) (*User, Effect, error)) (*User, error)
+	// HasIdentity reports whether somebody has the identity, primary or linked.
+	HasIdentity(ctx context.Context, connectionID, subject string) (bool, error)
 
 	// Federate finds the user who has the identity (connection id, subject), among
 	// all identities, locks it, and runs fn on it; nil when there is none, and then

@@ -59,10 +59,10 @@ func runConnections(t *testing.T, open func(testing.TB) *store.Store) {
 		if _, err := s.ConnectionByRealm(bg, "staff"); !errors.Is(err, connection.ErrNotFound) {
 			t.Errorf("a realm that was given up: %v", err)
 		}
-		must(t, s.DeleteConnection(bg, c.ID, day, event("")))
+		must(t, s.DeleteConnection(bg, c.ID, 0, day, event("")))
 		for _, err := range []error{
 			second(s.Connection(bg, c.ID)), second(s.ConnectionByName(bg, "users")), second(s.ConnectionByRealm(bg, "users")),
-			s.DeleteConnection(bg, c.ID, day, audit.Event{}),
+			s.DeleteConnection(bg, c.ID, 0, day, audit.Event{}),
 			second(s.UpdateConnection(bg, c.ID, func(*connection.Connection) error { return nil }, audit.Event{})),
 		} {
 			if !errors.Is(err, connection.ErrNotFound) {
@@ -102,7 +102,7 @@ func runConnections(t *testing.T, open func(testing.TB) *store.Store) {
 		if has, err := s.HasUsers(bg, ourConnection); err != nil || !has {
 			t.Errorf("has users: %v, %v", has, err)
 		}
-		must(t, s.DeleteConnection(bg, ourConnection, day, event("")))
+		must(t, s.DeleteConnection(bg, ourConnection, 0, day, event("")))
 		if err := s.CreateConnection(bg, conn("con_new", "users", "auth0"), event("")); !errors.Is(err, connection.ErrDeleting) {
 			t.Errorf("the name while deleting: %v", err)
 		}

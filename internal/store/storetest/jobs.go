@@ -54,9 +54,10 @@ func runJobs(t *testing.T, open func(testing.TB) *store.Store) {
 		if j, _, err := s.Claim(bg, "n", day, day+1); j != nil || err != nil {
 			t.Errorf("claimed while receiving: %v, %v", j, err)
 		}
-		must(t, s.Publish(bg, j.ID, 9))
+		j.InputBytes, j.Connection = 9, "renamed"
+		must(t, s.Publish(bg, j, 0, event("")))
 		got, err := s.Job(bg, j.ID)
-		if err != nil || got.Status != job.Pending || got.InputBytes != 9 || string(got.Params) != `{"upsert":true}` || got.ActorClientID != "c" || got.CreatedAt != day {
+		if err != nil || got.Status != job.Pending || got.InputBytes != 9 || got.Connection != "renamed" || string(got.Params) != `{"upsert":true}` || got.ActorClientID != "c" || got.CreatedAt != day {
 			t.Errorf("published: %+v, %v", got, err)
 		}
 		if err := s.AppendInput(bg, j.ID, 2, []byte("late")); !errors.Is(err, job.ErrNotFound) {
@@ -180,13 +181,16 @@ func runImport(t *testing.T, open func(testing.TB) *store.Store) {
 		u.Profile.Set(profile.Username, profile.Text(name), src(day))
 		return u
 	}
-	upsert := func(u *user.User, fn func(*user.User) error) job.Row {
+	upsert := func(u *user.User, fn func(*user.User) (user.Effect, error)) job.Row {
 		r := row(u)
 		r.Upsert = fn
 		return r
 	}
-	setName := func(u *user.User) error { u.Profile.Set(profile.Name, profile.Text("upserted"), src(day)); return nil }
+	setName := func(u *user.User) (user.Effect, error) {
+		return user.Effect{Unchanged: !u.Profile.Set(profile.Name, profile.Text("upserted"), src(day))}, nil
+	}
 	start := func(t testing.TB, s *store.Store) job.Lease {
+		must(t, s.CreateConnection(bg, conn(ourConnection, "users", "auth0"), event("")))
 		must(t, s.CreateJob(bg, newJob("job_1"), audit.Event{}))
 		return claim(t, s, "n", day)
 	}
@@ -206,7 +210,9 @@ func runImport(t *testing.T, open func(testing.TB) *store.Store) {
 			row(ourUser("n2", "x2@example.com")), // free again: the row that had it failed
 			upsert(ourUser("x6", "up@example.com"), setName),
 			upsert(ourUser("x7", "UP@example.com"), setName),
-			upsert(ourUser("x8", "no@example.com"), func(*user.User) error { return errs.New(errs.Invalid, "SOME_CODE", "refused") }),
+			upsert(ourUser("x8", "no@example.com"), func(*user.User) (user.Effect, error) {
+				return user.Effect{}, errs.New(errs.Invalid, "SOME_CODE", "refused")
+			}),
 			upsert(ourUser("n3", "n3@example.com"), setName),
 			upsert(named(ourUser("x9", "x9@example.com"), "oldname"), setName),
 		}, earlier, 1000, day+7)
@@ -284,7 +290,7 @@ func runImport(t *testing.T, open func(testing.TB) *store.Store) {
 		boom := errors.New("boom")
 		_, err := s.ImportBatch(bg, l, newJob("job_1"), []job.Row{
 			row(ourUser("a", "a@example.com")),
-			upsert(ourUser("b", "up@example.com"), func(*user.User) error { return boom }),
+			upsert(ourUser("b", "up@example.com"), func(*user.User) (user.Effect, error) { return user.Effect{}, boom }),
 		}, []job.RowError{{User: json.RawMessage(`{}`)}}, 10, day)
 		if !errors.Is(err, boom) {
 			t.Errorf("got %v", err)

@@ -60,7 +60,7 @@ func runUsers(t *testing.T, open func(testing.TB) *store.Store) {
 		_, e2 := s.User(bg, none)
 		_, e3 := s.UserByIdentifier(bg, ourConnection, user.ByEmail, "none@example.com")
 		_, e4 := s.UpdateUser(bg, none, set("name", "x"))
-		e5 := s.DeleteUser(bg, none, user.Effect{})
+		e5 := s.DeleteUser(bg, none, 0, user.Effect{})
 		e6 := s.RecordLogin(bg, none, user.Logins{Last: day, Count: 1}, "", "", user.Effect{})
 		for i, err := range []error{e1, e2, e3, e4, e5, e6} {
 			if !errors.Is(err, user.ErrNotFound) {
@@ -134,7 +134,7 @@ func runUsers(t *testing.T, open func(testing.TB) *store.Store) {
 		u.Logins = user.Logins{Last: day, IP: "::1", Count: 9}
 		create(t, s, u)
 		must(t, s.CreateSession(bg, session.Session{Hash: "h", ID: "sid", UserID: string(u.ID), ExpiresAt: day * 2, IdleUntil: day * 2}))
-		must(t, s.DeleteUser(bg, u.ID, user.Effect{}))
+		must(t, s.DeleteUser(bg, u.ID, 0, user.Effect{}))
 		if _, err := s.Session(bg, "h", day); !errors.Is(err, session.ErrNone) {
 			t.Errorf("session: %v", err)
 		}

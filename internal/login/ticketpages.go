@@ -1,0 +1,146 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"mangrove/internal/page"
+	"mangrove/internal/passwd"
+	"mangrove/internal/ticket"
+	"mangrove/internal/user"
+	"mangrove/internal/web"
+)
+
+// Tickets is what the pages behind mailed links ask of ticket.Service.
+type Tickets interface {
+	Look(ctx context.Context, p ticket.Purpose, secret string) (ticket.Result, error)
+	Verify(ctx context.Context, secret string, a user.Actor) (ticket.Result, error)
+	Reset(ctx context.Context, secret, password string, a user.Actor) (ticket.Result, error)
+}
+
+// The paths are those of the links (reference/users.md §3.11).
+const (
+	verifyPath = "/u/email-verification"
+	resetPath  = "/u/reset-password"
+)
+
+// showVerify is GET /u/email-verification?ticket=…. It changes nothing.
+func (f *Flow) showVerify(w http.ResponseWriter, r *http.Request) error {
+	secret, res, err := f.look(r, ticket.VerifyEmail)
+	if err != nil {
+		return err
+	}
+	if res.Err != nil {
+		return f.tell(w, r, res)
+	}
+	return f.d.Page.VerifyEmail(w, page.VerifyEmail{Action: ticketAction(verifyPath, secret), ResultURL: res.Location()})
+}
+
+// verify is POST /u/email-verification?ticket=….
+func (f *Flow) verify(w http.ResponseWriter, r *http.Request) error {
+	if !f.sameSite(r) {
+		return errForeign
+	}
+	q, err := query(r)
+	if err != nil {
+		return err
+	}
+	res, err := f.d.Tickets.Verify(r.Context(), q.Get("ticket"), visitor(r))
+	if err != nil {
+		return err
+	}
+	return f.tell(w, r, res)
+}
+
+// showReset is GET /u/reset-password?ticket=…. It changes nothing.
+func (f *Flow) showReset(w http.ResponseWriter, r *http.Request) error {
+	secret, res, err := f.look(r, ticket.ChangePassword)
+	if err != nil {
+		return err
+	}
+	if res.Err != nil {
+		return f.tell(w, r, res)
+	}
+	return f.d.Page.NewPassword(w, http.StatusOK, newPassword(secret, res))
+}
+
+// reset is POST /u/reset-password?ticket=… with password, twice.
+func (f *Flow) reset(w http.ResponseWriter, r *http.Request) error {
+	if !f.sameSite(r) {
+		return errForeign
+	}
+	form, err := postForm(w, r)
+	if err != nil {
+		return err
+	}
+	secret, res, err := f.look(r, ticket.ChangePassword)
+	if err != nil {
+		return err
+	}
+	if res.Err != nil {
+		return f.tell(w, r, res)
+	}
+	again := func(status int, problem, rules string) error {
+		view := newPassword(secret, res)
+		view.Problem, view.Rules = problem, rules
+		return f.d.Page.NewPassword(w, status, view)
+	}
+	switch password := form.Get("password"); {
+	case password == "":
+		return again(http.StatusBadRequest, "Please enter a password.", "")
+	case password != form.Get("again"):
+		return again(http.StatusBadRequest, "The two passwords are not the same.", "")
+	}
+	res, err = f.d.Tickets.Reset(r.Context(), secret, form.Get("password"), visitor(r))
+	var weak *passwd.Weak
+	switch {
+	case errors.As(err, &weak):
+		return again(http.StatusBadRequest, weak.Message, weak.Policy)
+	case errors.Is(err, user.ErrBusy):
+		w.Header().Set("Retry-After", "2")
+		return again(http.StatusTooManyRequests, user.ErrBusy.Text, "")
+	case err != nil:
+		return err
+	}
+	return f.tell(w, r, res)
+}
+
+// look reads the ticket in the query.
+func (f *Flow) look(r *http.Request, p ticket.Purpose) (secret string, res ticket.Result, err error) {
+	q, err := query(r)
+	if err != nil {
+		return "", res, err
+	}
+	secret = q.Get("ticket")
+	res, err = f.d.Tickets.Look(r.Context(), p, secret)
+	return secret, res, err
+}
+
+func newPassword(secret string, res ticket.Result) page.NewPassword {
+	return page.NewPassword{Action: ticketAction(resetPath, secret), ResultURL: res.Location()}
+}
+
+func ticketAction(path, secret string) string { return path + "?ticket=" + url.QueryEscape(secret) }
+
+// tell leads to where the ticket says, or says here what came of it.
+func (f *Flow) tell(w http.ResponseWriter, r *http.Request, res ticket.Result) error {
+	if to := res.Location(); to != "" {
+		redirect(w, r, to)
+		return nil
+	}
+	done, failed := "Email verified", "Your email address could not be verified"
+	if res.Purpose == ticket.ChangePassword {
+		done, failed = "Password changed", "Your password was not changed"
+	}
+	if res.Err != nil {
+		return f.d.Page.Error(w, http.StatusBadRequest, page.Error{Title: failed, Text: res.Text()})
+	}
+	return f.d.Page.Done(w, page.Done{Title: done, Text: res.Text()})
+}
+
+// visitor is whoever holds a ticket; no application sent them.
+func visitor(r *http.Request) user.Actor {
+	return user.Actor{IP: web.ClientIP(r), UserAgent: r.UserAgent()}
+}

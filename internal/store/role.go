@@ -1,0 +1,650 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"maps"
+	"slices"
+
+	"mangrove/internal/audit"
+	"mangrove/internal/resourceserver"
+	"mangrove/internal/role"
+	"mangrove/internal/user"
+)
+
+// Who assigns locks first the users, then the roles, then the APIs, each by id:
+// so nobody waits for somebody who waits for him, and what is assigned cannot
+// vanish in between.
+
+const roleColumns = `role_id, name, description, version, created_at, updated_at`
+
+const (
+	selectRole = `SELECT ` + roleColumns + ` FROM roles WHERE role_id = ?`
+	selectAll  = `SELECT ` + roleColumns + ` FROM roles ORDER BY name LIMIT ?`
+	lockRole   = `UPDATE roles SET version = version + 1 WHERE role_id = ? RETURNING ` + roleColumns
+	insertRole = `INSERT INTO roles (` + roleColumns + `, members) VALUES (?, ?, ?, ?, ?, ?, 0)`
+	updateRole = `UPDATE roles SET name = ?, description = ?, created_at = ?, updated_at = ? WHERE role_id = ?`
+	// countMembers also holds the role, even when it adds nothing.
+	countMembers = `UPDATE roles SET members = members + ? WHERE role_id = ?`
+
+	selectRolesOf = `SELECT r.role_id, r.name, r.description, r.version, r.created_at, r.updated_at
+		FROM role_members m JOIN roles r ON r.role_id = m.role_id WHERE m.user_id = ? ORDER BY r.name`
+	selectMembers = `SELECT m.user_id, u.attributes FROM role_members m JOIN users u ON u.user_id = m.user_id
+		WHERE m.role_id = ? AND m.user_id > ? ORDER BY m.user_id LIMIT ? OFFSET ?`
+
+	selectRolePermissions = `SELECT s.identifier, p.name FROM role_permissions a
+		JOIN permissions p ON p.permission_id = a.permission_id
+		JOIN resource_servers s ON s.resource_server_id = p.resource_server_id WHERE a.role_id = ?`
+	selectUserPermissions = `SELECT s.identifier, p.name FROM user_permissions a
+		JOIN permissions p ON p.permission_id = a.permission_id
+		JOIN resource_servers s ON s.resource_server_id = p.resource_server_id WHERE a.user_id = ?`
+)
+
+var (
+	roleMembersTable = &bulk{
+		table: "role_members", cols: []column{{"role_id", text}, {"user_id", text}}, key: []string{"role_id", "user_id"},
+	}
+	permissionsTable = &bulk{
+		table: "permissions", cols: []column{{"permission_id", text}, {"resource_server_id", text}, {"name", text}},
+		key: []string{"resource_server_id", "name"},
+	}
+	rolePermissionsTable = &bulk{
+		table: "role_permissions", cols: []column{{"role_id", text}, {"permission_id", text}}, key: []string{"role_id", "permission_id"},
+	}
+	userPermissionsTable = &bulk{
+		table: "user_permissions", cols: []column{{"user_id", text}, {"permission_id", text}}, key: []string{"user_id", "permission_id"},
+	}
+)
+
+func scanRole(r row) (*role.Role, error) {
+	var v role.Role
+	err := r.Scan(&v.ID, &v.Name, &v.Description, &v.Version, &v.CreatedAt, &v.UpdatedAt)
+	return &v, err
+}
+
+func readRoles(r reader, q string, a ...any) (list []*role.Role, err error) {
+	err = r.query(q, a, func(r row) error {
+		v, err := scanRole(r)
+		list = append(list, v)
+		return err
+	})
+	return list, err
+}
+
+func readRole(r reader, q, id string) (*role.Role, error) {
+	list, err := readRoles(r, q, id)
+	if err == nil && len(list) == 0 {
+		err = role.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return list[0], nil
+}
+
+// Role finds by id.
+func (s *Store) Role(ctx context.Context, id string) (v *role.Role, err error) {
+	err = s.read(ctx, func(r reader) error {
+		v, err = readRole(r, selectRole, id)
+		return err
+	})
+	return v, err
+}
+
+// Roles are all, by name.
+func (s *Store) Roles(ctx context.Context) (list []*role.Role, err error) {
+	err = s.read(ctx, func(r reader) error {
+		list, err = readRoles(r, selectAll, int64(role.MaxRoles))
+		return err
+	})
+	return list, err
+}
+
+// CreateRole inserts it.
+func (s *Store) CreateRole(ctx context.Context, v *role.Role, e audit.Event) error {
+	return s.write(ctx, func(t tx) error {
+		var n int64
+		if _, err := one(t, `SELECT COUNT(*) FROM roles`, nil, &n); err != nil {
+			return err
+		}
+		if n >= role.MaxRoles {
+			return role.ErrTooManyRoles
+		}
+		if err := t.send(role.ErrExists, insertRole, v.ID, v.Name, v.Description, v.Version, v.CreatedAt, v.UpdatedAt); err != nil {
+			return err
+		}
+		return s.record(t, e)
+	})
+}
+
+// UpdateRole runs fn on the locked role and saves the result.
+func (s *Store) UpdateRole(ctx context.Context, id string, fn func(*role.Role) error, e audit.Event) (v *role.Role, err error) {
+	err = s.write(ctx, func(t tx) error {
+		if v, err = readRole(t, lockRole, id); err != nil {
+			return err
+		}
+		version := v.Version
+		v.Version--
+		if err := fn(v); err != nil {
+			return err
+		}
+		v.Version = version
+		if v.ID != id {
+			return fmt.Errorf("role %s: an update may not change the id", id)
+		}
+		if err := t.send(role.ErrExists, updateRole, v.Name, v.Description, v.CreatedAt, v.UpdatedAt, id); err != nil {
+			return err
+		}
+		return s.record(t, e)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// DeleteRole removes the role; the sweep removes what was assigned of it.
+func (s *Store) DeleteRole(ctx context.Context, id string, e audit.Event) error {
+	return s.write(ctx, func(t tx) error {
+		n, err := t.exec(`DELETE FROM roles WHERE role_id = ?`, id)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return role.ErrNotFound
+		}
+		if err := t.send(nil, `INSERT INTO withdrawn (id) VALUES (?)`, id); err != nil {
+			return err
+		}
+		return s.record(t, e)
+	})
+}
+
+func readPermissions(r reader, q, id string) (list []role.Permission, err error) {
+	err = r.query(q, args(id), func(r row) error {
+		var p role.Permission
+		err := r.Scan(&p.API, &p.Name)
+		list = append(list, p)
+		return err
+	})
+	return list, err
+}
+
+// RolePermissions are all, in no order.
+func (s *Store) RolePermissions(ctx context.Context, id string) (list []role.Permission, err error) {
+	err = s.read(ctx, func(r reader) error {
+		if _, err := readRole(r, selectRole, id); err != nil {
+			return err
+		}
+		list, err = readPermissions(r, selectRolePermissions, id)
+		return err
+	})
+	return list, err
+}
+
+// AddRolePermissions gives permissions to a role.
+func (s *Store) AddRolePermissions(ctx context.Context, id string, list []role.Permission, e audit.Event) error {
+	return s.write(ctx, func(t tx) error {
+		if err := holdRole(t, id, 0); err != nil {
+			return err
+		}
+		if err := s.addPermissions(t, rolePermissionsTable, id, list); err != nil {
+			return err
+		}
+		now, err := readPermissions(t, selectRolePermissions, id)
+		if err != nil {
+			return err
+		}
+		if len(now) > role.MaxPermissions {
+			return role.ErrTooManyPermissionsHere
+		}
+		return s.record(t, e)
+	})
+}
+
+// RemoveRolePermissions takes permissions from a role.
+func (s *Store) RemoveRolePermissions(ctx context.Context, id string, list []role.Permission, e audit.Event) error {
+	return s.write(ctx, func(t tx) error {
+		if err := holdRole(t, id, 0); err != nil {
+			return err
+		}
+		if err := removePermissions(t, `DELETE FROM role_permissions WHERE role_id = ?`, id, list); err != nil {
+			return err
+		}
+		return s.record(t, e)
+	})
+}
+
+// RoleMembers is a page of those who have the role.
+func (s *Store) RoleMembers(ctx context.Context, id string, p role.Page) (list []role.Member, total int, err error) {
+	err = s.read(ctx, func(r reader) error {
+		list = nil
+		var n int64
+		found, err := one(r, `SELECT members FROM roles WHERE role_id = ?`, args(id), &n)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return role.ErrNotFound
+		}
+		total = int(n)
+		return r.query(selectMembers, args(id, p.After, int64(p.Limit), int64(p.Offset)), func(r row) error {
+			var m role.Member
+			err := r.Scan(&m.UserID, &m.Attributes)
+			list = append(list, m)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return list, total, nil
+}
+
+// rolesOfMany is how many users' roles one query counts.
+const rolesOfMany = role.MaxPermissions / role.MaxRolesOfUser
+
+// AddRoleMembers gives a role to users.
+func (s *Store) AddRoleMembers(ctx context.Context, id string, users []string, events ...audit.Event) error {
+	return s.write(ctx, func(t tx) error {
+		if err := s.holdUsers(t, users); err != nil {
+			return err
+		}
+		rows := make([][]any, len(users))
+		for i, u := range users {
+			rows[i] = []any{id, u}
+		}
+		added, err := insertMembers(t, rows)
+		if err != nil {
+			return err
+		}
+		if err := holdRole(t, id, len(added)); err != nil {
+			return err
+		}
+		joined := make([]string, len(added))
+		for i, r := range added {
+			joined[i] = r[1].(string)
+		}
+		for some := range slices.Chunk(joined, rolesOfMany) {
+			if err := checkRolesOf(t, some); err != nil {
+				return err
+			}
+		}
+		return s.record(t, events...)
+	})
+}
+
+// UserRoles are all, by name.
+func (s *Store) UserRoles(ctx context.Context, userID string) (list []*role.Role, err error) {
+	err = s.read(ctx, func(r reader) error {
+		if err := mustHaveUsers(r, []string{userID}); err != nil {
+			return err
+		}
+		list, err = readRoles(r, selectRolesOf, userID)
+		return err
+	})
+	return list, err
+}
+
+// AddUserRoles gives roles to a user.
+func (s *Store) AddUserRoles(ctx context.Context, userID string, roles []string, e audit.Event) error {
+	return s.write(ctx, func(t tx) error {
+		if err := s.holdUsers(t, []string{userID}); err != nil {
+			return err
+		}
+		rows := make([][]any, len(roles))
+		for i, id := range roles {
+			rows[i] = []any{id, userID}
+		}
+		added, err := insertMembers(t, rows)
+		if err != nil {
+			return err
+		}
+		more := make(map[string]int, len(roles))
+		for _, id := range roles {
+			more[id] = 0
+		}
+		for _, r := range added {
+			more[r[0].(string)] = 1
+		}
+		for _, id := range slices.Sorted(maps.Keys(more)) {
+			if err := holdRole(t, id, more[id]); err != nil {
+				return err
+			}
+		}
+		if err := checkRolesOf(t, []string{userID}); err != nil {
+			return err
+		}
+		return s.record(t, e)
+	})
+}
+
+// RemoveUserRoles takes roles from a user.
+func (s *Store) RemoveUserRoles(ctx context.Context, userID string, roles []string, e audit.Event) error {
+	return s.write(ctx, func(t tx) error {
+		if err := s.holdUsers(t, []string{userID}); err != nil {
+			return err
+		}
+		list, values := in(roles)
+		if err := leaveRoles(t, `user_id = ? AND role_id IN `+list, append(args(userID), values...)); err != nil {
+			return err
+		}
+		return s.record(t, e)
+	})
+}
+
+// UserPermissions are what the user has directly, and the roles with theirs.
+// Each list is read by a query of its own, so that each is short.
+func (s *Store) UserPermissions(ctx context.Context, userID string) (direct []role.Permission, roles []role.Granted, err error) {
+	err = s.read(ctx, func(r reader) error {
+		roles = nil
+		if err := mustHaveUsers(r, []string{userID}); err != nil {
+			return err
+		}
+		if direct, err = readPermissions(r, selectUserPermissions, userID); err != nil {
+			return err
+		}
+		list, err := readRoles(r, selectRolesOf, userID)
+		if err != nil {
+			return err
+		}
+		for _, v := range list {
+			of, err := readPermissions(r, selectRolePermissions, v.ID)
+			if err != nil {
+				return err
+			}
+			roles = append(roles, role.Granted{Role: v, Permissions: of})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return direct, roles, nil
+}
+
+// AddUserPermissions gives permissions to a user directly.
+func (s *Store) AddUserPermissions(ctx context.Context, userID string, list []role.Permission, e audit.Event) error {
+	return s.write(ctx, func(t tx) error {
+		if err := s.holdUsers(t, []string{userID}); err != nil {
+			return err
+		}
+		if err := s.addPermissions(t, userPermissionsTable, userID, list); err != nil {
+			return err
+		}
+		now, err := readPermissions(t, selectUserPermissions, userID)
+		if err != nil {
+			return err
+		}
+		if len(now) > role.MaxPermissions {
+			return role.ErrTooManyForUser
+		}
+		return s.record(t, e)
+	})
+}
+
+// RemoveUserPermissions takes from a user what it has directly.
+func (s *Store) RemoveUserPermissions(ctx context.Context, userID string, list []role.Permission, e audit.Event) error {
+	return s.write(ctx, func(t tx) error {
+		if err := s.holdUsers(t, []string{userID}); err != nil {
+			return err
+		}
+		if err := removePermissions(t, `DELETE FROM user_permissions WHERE user_id = ?`, userID, list); err != nil {
+			return err
+		}
+		return s.record(t, e)
+	})
+}
+
+// holdUsers makes sure that the users, sorted, are there, and that they stay
+// until the transaction ends. Their version stays too: what is assigned is no
+// part of the profile.
+func (s *Store) holdUsers(t tx, ids []string) error {
+	if !s.eng.dialect().oneWriter {
+		for _, id := range ids {
+			if err := t.send(nil, `UPDATE users SET version = version WHERE user_id = ?`, id); err != nil {
+				return err
+			}
+		}
+	}
+	return mustHaveUsers(t, ids)
+}
+
+func mustHaveUsers(r reader, ids []string) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	list, values := in(ids)
+	var n int64
+	if _, err := one(r, `SELECT COUNT(*) FROM users WHERE user_id IN `+list, values, &n); err != nil {
+		return err
+	}
+	if int(n) < len(ids) {
+		return user.ErrNotFound
+	}
+	return nil
+}
+
+// holdRole makes sure that the role is there and stays until the transaction
+// ends, and counts its new members.
+func holdRole(t tx, id string, more int) error {
+	n, err := t.exec(countMembers, int64(more), id)
+	if err == nil && n == 0 {
+		err = role.ErrNotFound
+	}
+	return err
+}
+
+// insertMembers returns the rows that were new.
+func insertMembers(t tx, rows [][]any) (added [][]any, err error) {
+	isNew, err := t.insertNew(roleMembersTable, rows)
+	if err != nil {
+		return nil, err
+	}
+	for i, r := range rows {
+		if isNew[i] {
+			added = append(added, r)
+		}
+	}
+	return added, nil
+}
+
+// checkRolesOf refuses when one of the users has more roles than one may have.
+func checkRolesOf(t tx, users []string) error {
+	list, values := in(users)
+	most := int64(0)
+	err := t.query(`SELECT COUNT(*) FROM role_members m JOIN roles r ON r.role_id = m.role_id
+		WHERE m.user_id IN `+list+` GROUP BY m.user_id`, values, func(r row) error {
+		var n int64
+		err := r.Scan(&n)
+		most = max(most, n)
+		return err
+	})
+	if err == nil && most > role.MaxRolesOfUser {
+		err = role.ErrTooManyForUser
+	}
+	return err
+}
+
+// leaveRoles ends memberships; the condition is about role_members.
+func leaveRoles(t tx, condition string, values []any) error {
+	left := map[string]int64{}
+	err := t.query(`DELETE FROM role_members WHERE `+condition+` RETURNING role_id`, values, func(r row) error {
+		var id string
+		err := r.Scan(&id)
+		left[id]++
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range slices.Sorted(maps.Keys(left)) {
+		if err := t.send(nil, countMembers, -left[id], id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// byAPI groups names by the API's identifier, and gives the identifiers in order.
+func byAPI(list []role.Permission) (apis []string, names map[string][]string) {
+	names = map[string][]string{}
+	for _, p := range list {
+		names[p.API] = append(names[p.API], p.Name)
+	}
+	return slices.Sorted(maps.Keys(names)), names
+}
+
+// addPermissions assigns permissions in a table whose rows begin with id.
+func (s *Store) addPermissions(t tx, b *bulk, id string, list []role.Permission) error {
+	var rows [][]any
+	var unknown []role.Permission
+	apis, names := byAPI(list)
+	for _, api := range apis {
+		rs, err := s.holdAPI(t, api)
+		if err != nil {
+			return err
+		}
+		undefined := names[api]
+		if rs != nil {
+			undefined = without(names[api], rs.Settings().ScopeValues())
+		}
+		for _, name := range undefined {
+			unknown = append(unknown, role.Permission{API: api, Name: name})
+		}
+		if len(unknown) > 0 {
+			continue
+		}
+		ids, err := permissionIDs(t, rs.ID, names[api])
+		if err != nil {
+			return err
+		}
+		for _, p := range ids {
+			rows = append(rows, []any{id, p})
+		}
+	}
+	if len(unknown) > 0 {
+		return role.ErrUnknown(unknown)
+	}
+	_, err := t.insertNew(b, rows)
+	return err
+}
+
+// without is what is in list and not in known.
+func without(list, known []string) (rest []string) {
+	has := make(map[string]bool, len(known))
+	for _, k := range known {
+		has[k] = true
+	}
+	for _, v := range list {
+		if !has[v] {
+			rest = append(rest, v)
+		}
+	}
+	return rest
+}
+
+// holdAPI reads the API of that identifier as it stays until the transaction
+// ends; nil when there is none.
+func (s *Store) holdAPI(t tx, identifier string) (rs *resourceserver.ResourceServer, err error) {
+	q := `UPDATE resource_servers SET version = version WHERE identifier = ? RETURNING ` + resourceServerColumns
+	if s.eng.dialect().oneWriter {
+		q = selectResourceServerByIdentifier
+	}
+	err = t.query(q, args(identifier), func(r row) error {
+		rs, err = scanResourceServer(r)
+		return err
+	})
+	return rs, err
+}
+
+// permissionIDs finds the ids of scopes that the API defines, and makes those of
+// scopes that nobody had so far.
+func permissionIDs(t tx, apiID string, names []string) (ids []string, err error) {
+	rows := make([][]any, len(names))
+	for i, name := range names {
+		rows[i] = []any{"per_" + rand.Text()[:16], apiID, name}
+	}
+	if _, err := t.insertNew(permissionsTable, rows); err != nil {
+		return nil, err
+	}
+	list, values := in(names)
+	q := `SELECT permission_id FROM permissions WHERE resource_server_id = ? AND name IN ` + list
+	err = t.query(q, append(args(apiID), values...), func(r row) error {
+		var id string
+		err := r.Scan(&id)
+		ids = append(ids, id)
+		return err
+	})
+	return ids, err
+}
+
+// removePermissions runs the delete on those of the list.
+func removePermissions(t tx, remove, id string, list []role.Permission) error {
+	apis, names := byAPI(list)
+	for _, api := range apis {
+		marks, values := in(names[api])
+		err := t.send(nil, remove+` AND permission_id IN (SELECT p.permission_id FROM permissions p
+			JOIN resource_servers s ON s.resource_server_id = p.resource_server_id WHERE s.identifier = ? AND p.name IN `+marks+`)`,
+			append(args(id, api), values...)...)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withdrawScopes takes from everybody the scopes that the API defines no more.
+// The API is locked.
+func withdrawScopes(t tx, rs *resourceserver.ResourceServer) error {
+	given := map[string]string{} // name to id
+	err := t.query(`SELECT name, permission_id FROM permissions WHERE resource_server_id = ?`, args(rs.ID), func(r row) error {
+		var name, id string
+		err := r.Scan(&name, &id)
+		given[name] = id
+		return err
+	})
+	if err != nil || len(given) == 0 {
+		return err
+	}
+	for _, name := range without(slices.Sorted(maps.Keys(given)), rs.Settings().ScopeValues()) {
+		if err := t.send(nil, `DELETE FROM permissions WHERE permission_id = ?`, given[name]); err != nil {
+			return err
+		}
+		if err := t.send(nil, `INSERT INTO withdrawn (id) VALUES (?)`, given[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// assignments are where roles and permissions are assigned, by each of them.
+var assignments = []struct{ table, key, other string }{
+	{"role_members", "role_id", "user_id"},
+	{"role_permissions", "role_id", "permission_id"},
+	{"role_permissions", "permission_id", "role_id"},
+	{"user_permissions", "permission_id", "user_id"},
+}
+
+// sweepWithdrawn removes what was assigned of roles and permissions that are gone.
+func (s *Store) sweepWithdrawn(ctx context.Context) error {
+	for {
+		ids, err := s.texts(ctx, `SELECT id FROM withdrawn ORDER BY id LIMIT 20`)
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		for _, id := range ids {
+			for _, a := range assignments {
+				q := `DELETE FROM ` + a.table + ` WHERE ` + a.key + ` = ? AND ` + a.other + ` IN
+					(SELECT x.` + a.other + ` FROM ` + a.table + ` x WHERE x.` + a.key + ` = ? ORDER BY x.` + a.other + ` LIMIT ?)`
+				if err := s.deleteAll(ctx, q, id, id, int64(sweepLimit)); err != nil {
+					return err
+				}
+			}
+			if err := s.writeBulk(ctx, func(t tx) error { return t.send(nil, `DELETE FROM withdrawn WHERE id = ?`, id) }); err != nil {
+				return err
+			}
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"mangrove/internal/profile"
+	"mangrove/internal/store/storetest"
+	"mangrove/internal/user"
+)
+
+// TestSearchFromMemory: the sets that the writer keeps up are those of the database.
+func TestSearchFromMemory(t *testing.T) {
+	s := storetest.Open(t, storetest.SQLite)
+	s.CacheEverything()
+	storetest.SearchModel(t, s)
+}
+
+// TestIndexLeavesNothing: who goes takes all of the index along.
+func TestIndexLeavesNothing(t *testing.T) {
+	for _, engine := range storetest.Engines(t) {
+		t.Run(engine, func(t *testing.T) {
+			s := storetest.Open(t, engine)
+			ctx := context.Background()
+			for i := range 70 {
+				u := someUser(i)
+				u.Profile.Set(profile.UserMetadata, profile.Value(fmt.Sprintf(`{"n":%d,"of":[1,2]}`, i%5)), profile.Source{})
+				if err := s.CreateUser(ctx, u, user.Effect{}); err != nil {
+					t.Fatal(err)
+				}
+				if i%2 == 0 {
+					if err := s.RecordLogin(ctx, u.ID, user.Logins{Last: 5, Count: 1}, "", "", user.Effect{}); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			for i := range 70 {
+				if err := s.DeleteUser(ctx, someUser(i).ID, 0, user.Effect{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, table := range []string{"user_postings", "user_activity", "users", "identities", "user_identifiers"} {
+				if n, err := s.Count(ctx, "SELECT COUNT(*) FROM "+table); err != nil || n != 0 {
+					t.Errorf("%d rows of %s are left, %v", n, table, err)
+				}
+			}
+		})
+	}
+}
+
+func someUser(i int) *user.User {
+	id := fmt.Sprintf("u%03d", i)
+	u := &user.User{
+		ID:         user.ID("auth0|" + id),
+		Identities: []user.Identity{{Provider: "auth0", Connection: "users", ConnectionID: "con_0000000000000001", UserID: id, Subject: id}},
+		CreatedAt:  1_000_000, UpdatedAt: 1_000_000,
+	}
+	u.Profile.Set(profile.Email, profile.Text(id+"@example.test"), profile.Source{})
+	return u
+}
+
+// TestSearchEnds: a search whose time is over says so and frees its connection.
+func TestSearchEnds(t *testing.T) {
+	for _, engine := range storetest.Engines(t) {
+		t.Run(engine, func(t *testing.T) {
+			s := storetest.Open(t, engine)
+			ctx, cancel := context.WithDeadline(context.Background(), time.Now())
+			defer cancel()
+			for range 20 {
+				if _, err := s.Search(ctx, user.Search{Plan: user.Everybody{}, Limit: 1}); !errors.Is(err, user.ErrSearchTimeout) {
+					t.Fatalf("a search without time: %v", err)
+				}
+			}
+			if _, err := s.Search(context.Background(), user.Search{Plan: user.Everybody{}, Limit: 1}); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}

@@ -1,0 +1,215 @@
+package ticket
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"mangrove/internal/audit"
+	"mangrove/internal/client"
+	"mangrove/internal/connection"
+	"mangrove/internal/errs"
+	"mangrove/internal/user"
+)
+
+// Redeemer is what a ticket can do to a user; *user.Service in production.
+type Redeemer interface {
+	VerifyEmail(ctx context.Context, id user.ID, p user.Proof, a user.Actor) (*user.User, error)
+	ResetPassword(ctx context.Context, id user.ID, p user.Proof, password string, verifies bool, a user.Actor) (*user.User, error)
+}
+
+// Service is the use cases. All fields are required.
+type Service struct {
+	Store       Store
+	Users       user.Store
+	Connections connection.Store
+	Clients     client.Store
+	Redeemer    Redeemer
+	// PublicURL is the server's address without a slash at its end. Links are made
+	// of it alone, whatever a request calls the server.
+	PublicURL string
+	Now       func() time.Time
+}
+
+// HasClient reports whether there is such a client.
+func (s *Service) HasClient(ctx context.Context, id string) (bool, error) {
+	_, err := s.Clients.Client(ctx, id)
+	if errors.Is(err, client.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Create makes a ticket and returns its URL, the only place of its secret. by
+// says who asks. Errors: user.ErrNotFound, *errs.Error.
+func (s *Service) Create(ctx context.Context, p Purpose, r Request, by audit.Event) (string, error) {
+	t, err := s.target(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	if err := t.forTicket(p); err != nil {
+		return "", err
+	}
+	if err := s.around(ctx, r); err != nil {
+		return "", err
+	}
+	by.Type, by.Description = audit.APIOperation, "Create an email verification ticket"
+	if p == ChangePassword {
+		by.Description = "Create a password change ticket"
+	}
+	return s.create(ctx, p, t, r, by)
+}
+
+func (s *Service) create(ctx context.Context, p Purpose, t *target, r Request, e audit.Event) (string, error) {
+	now := s.Now()
+	secret := newSecret()
+	hash, _ := hashOf(secret)
+	id := t.identity()
+	ends := now.Add(r.Lifetime)
+	e.At, e.Connection, e.ConnectionID = now.UnixMicro(), id.Connection, id.ConnectionID
+	if e.UserID == "" {
+		e.UserID = string(t.user.ID)
+	}
+	err := s.Store.CreateTicket(ctx, &Ticket{
+		Hash: hash, Purpose: p, UserID: t.user.ID, ConnectionID: id.ConnectionID, Subject: id.Subject,
+		Email: t.email(), PasswordSetAt: t.user.Password.SetAt,
+		ResultURL: r.ResultURL, IncludeEmail: r.IncludeEmail, MarksVerified: r.MarksVerified,
+		ExpiresAt: ends.UnixMicro(), KeptUntil: ends.Add(remembered).UnixMicro(),
+	}, e)
+	if err != nil {
+		return "", err
+	}
+	// The fragment is the recorded one: with it a reader that appends to the link
+	// spoils nothing.
+	return s.PublicURL + p.path() + "?ticket=" + secret + "#", nil
+}
+
+// RequestMail judges POST /jobs/verification-email. Errors as Create's.
+func (s *Service) RequestMail(ctx context.Context, r Request) (user.VerificationMail, error) {
+	t, err := s.target(ctx, r)
+	if err != nil {
+		return user.VerificationMail{}, err
+	}
+	if err := t.forMail(); err != nil {
+		return user.VerificationMail{}, err
+	}
+	if err := s.around(ctx, r); err != nil {
+		return user.VerificationMail{}, err
+	}
+	id := t.identity()
+	return user.VerificationMail{UserID: t.user.ID, ConnectionID: id.ConnectionID, Subject: id.Subject, ApplicationID: r.ClientID, At: s.Now().UnixMicro()}, nil
+}
+
+// Letter is what a verification mail has to say.
+type Letter struct {
+	To          string // the address
+	Application string // name of the client; empty: none
+	URL         string
+	Lifetime    time.Duration
+}
+
+// Reasons why no verification mail is written.
+var (
+	ErrGone     = errs.New(errs.NotFound, "", "The user no longer has this identity.")
+	ErrNeedless = errs.New(errs.Conflict, "", "The email address is already verified.")
+)
+
+// Write makes the ticket for a verification mail. Errors: ErrGone, ErrNeedless.
+func (s *Service) Write(ctx context.Context, m user.VerificationMail) (Letter, error) {
+	u, err := s.Users.User(ctx, m.UserID)
+	if errors.Is(err, user.ErrNotFound) {
+		return Letter{}, ErrGone
+	}
+	if err != nil {
+		return Letter{}, err
+	}
+	t := &target{user: u, at: -1}
+	for i := range u.Identities {
+		if u.Identities[i].ConnectionID == m.ConnectionID && u.Identities[i].Subject == m.Subject {
+			t.at = i
+		}
+	}
+	switch {
+	case t.at < 0 || t.email() == "":
+		return Letter{}, ErrGone
+	case u.EmailProved(t.at):
+		return Letter{}, ErrNeedless
+	}
+	l := Letter{To: t.email(), Lifetime: DefaultLifetime}
+	if m.ApplicationID != "" {
+		switch c, err := s.Clients.Client(ctx, m.ApplicationID); {
+		case err == nil:
+			l.Application = c.Name
+		case !errors.Is(err, client.ErrNotFound):
+			return Letter{}, err
+		}
+	}
+	// The mail itself is what the tenant log tells; the ticket is a part of it.
+	l.URL, err = s.create(ctx, VerifyEmail, t, Request{Lifetime: l.Lifetime}, audit.Event{})
+	return l, err
+}
+
+// Look tells what a ticket would do, and changes nothing: mail scanners look,
+// too. A Result with an Err is all that redeeming it would give.
+func (s *Service) Look(ctx context.Context, p Purpose, secret string) (Result, error) {
+	_, r, err := s.open(ctx, p, secret)
+	return r, err
+}
+
+// open finds a ticket by its secret. The error is a failure of ours; everything
+// that is wrong with the ticket is in the Result, and then there may be no ticket.
+func (s *Service) open(ctx context.Context, p Purpose, secret string) (*Ticket, Result, error) {
+	hash, ok := hashOf(secret)
+	if !ok {
+		return nil, Result{Purpose: p, Err: user.ErrTicketOver}, nil
+	}
+	t, err := s.Store.Ticket(ctx, hash)
+	if err == nil && t.Purpose != p {
+		err = user.ErrTicketOver
+	}
+	if errors.Is(err, user.ErrTicketOver) {
+		return nil, Result{Purpose: p, Err: err}, nil
+	}
+	if err != nil {
+		return nil, Result{}, err
+	}
+	r := Result{Purpose: p, Err: t.state(s.Now().UnixMicro()), to: t.ResultURL}
+	if t.IncludeEmail {
+		r.email = t.Email
+	}
+	return t, r, nil
+}
+
+// Verify redeems a ticket of VerifyEmail.
+func (s *Service) Verify(ctx context.Context, secret string, a user.Actor) (Result, error) {
+	t, r, err := s.open(ctx, VerifyEmail, secret)
+	if err != nil || r.Err != nil {
+		return r, err
+	}
+	_, err = s.Redeemer.VerifyEmail(ctx, t.UserID, t.proof(), a)
+	return r.after(err)
+}
+
+// Reset redeems a ticket of ChangePassword. A password that the policy refuses is
+// the error *passwd.Weak, and user.ErrBusy that of too many at once; the ticket
+// can be tried again.
+func (s *Service) Reset(ctx context.Context, secret, password string, a user.Actor) (Result, error) {
+	t, r, err := s.open(ctx, ChangePassword, secret)
+	if err != nil || r.Err != nil {
+		return r, err
+	}
+	_, err = s.Redeemer.ResetPassword(ctx, t.UserID, t.proof(), password, t.MarksVerified, a)
+	return r.after(err)
+}
+
+// after is the result of a redemption that ended with err: the refusals of
+// tickets are results.
+func (r Result) after(err error) (Result, error) {
+	for _, refusal := range []error{user.ErrTicketUsed, user.ErrTicketOver, user.ErrAlreadyVerified} {
+		if errors.Is(err, refusal) {
+			r.Err = refusal
+			return r, nil
+		}
+	}
+	return r, err
+}
