@@ -20,6 +20,8 @@ type commands struct {
 	Serve   serveCommand   `cmd:"" help:"Run the server."`
 	Demo    demoCommand    `cmd:"" help:"Play what Mangrove is for over HTTP, on a server and an identity provider of its own."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database to the version of this program."`
+	Import  importCommand  `cmd:"" help:"Bring users in from a file."`
+	Export  exportCommand  `cmd:"" help:"Write users to a file."`
 	Bench   benchCommand   `cmd:"" help:"Measure a running server over HTTP."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
