@@ -42,12 +42,13 @@ func prepare(ctx context.Context, o Options) (s *stage, err error) {
 		o.HTTP = &http.Client{Transport: t, Timeout: time.Minute}
 	}
 	s = &stage{Options: o}
+	made := s // s is nil when we fail
 	if err := s.signIn(ctx); err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.cleanUp(context.WithoutCancel(ctx)))
+			err = errors.Join(err, made.cleanUp(context.WithoutCancel(ctx)))
 		}
 	}()
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), 10)

@@ -36,7 +36,7 @@ type nowhere struct {
 	rows int
 }
 
-func (n *nowhere) Claim(context.Context, string, int64, int64) (*job.Job, *job.Lease, error) {
+func (n *nowhere) Claim(context.Context, string, int64, int64, ...string) (*job.Job, *job.Lease, error) {
 	if !n.left {
 		return nil, nil, nil
 	}

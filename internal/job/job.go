@@ -164,8 +164,9 @@ type Store interface {
 	// DropJob removes a job whose input never became complete.
 	DropJob(ctx context.Context, jobID string) error
 
-	// Claim leases a pending job, or a processing one whose lease ran out. nil, when there is none.
-	Claim(ctx context.Context, owner string, now, until int64) (*Job, *Lease, error)
+	// Claim leases the oldest pending job, or processing one whose lease ran out, of
+	// one of the types; none: of any. nil, when there is none.
+	Claim(ctx context.Context, owner string, now, until int64, types ...string) (*Job, *Lease, error)
 	// Extend moves the lease's end; ErrLeaseLost when it is another's.
 	Extend(ctx context.Context, l Lease, until int64) error
 	// ImportBatch stores the rows, the errors (those found before, and those that

@@ -16,7 +16,8 @@ import (
 	"mangrove/internal/user"
 )
 
-// Runner leases jobs and drives them, one after the other. Store and Connections
+// Runner leases jobs and drives them: two long ones at a time, as the reference
+// does with imports, and messages beside them, which must not wait for hours. Store and Connections
 // are required; the zero value of everything else is a good choice. Several
 // runners, of several processes, may share a store: each job is one runner's at a
 // time, and one whose runner died goes on where it was as soon as the lease ends.
@@ -46,7 +47,7 @@ type Runner struct {
 	Poll time.Duration
 
 	ready sync.Once
-	wake  chan struct{}
+	wake  [len(lanes)]chan struct{}
 
 	mu       sync.Mutex
 	failures map[string]failure // by job
@@ -67,7 +68,9 @@ const attempts = 5
 
 func (r *Runner) init() {
 	r.ready.Do(func() {
-		r.wake = make(chan struct{}, 1)
+		for i := range lanes {
+			r.wake[i] = make(chan struct{}, 1)
+		}
 		r.failures = make(map[string]failure)
 		if r.Now == nil {
 			r.Now = time.Now
@@ -99,11 +102,18 @@ func (r *Runner) init() {
 // Wake tells the runner that there may be a job. It never blocks.
 func (r *Runner) Wake() {
 	r.init()
-	select {
-	case r.wake <- struct{}{}:
-	default:
+	for _, wake := range r.wake {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
 	}
 }
+
+// lanes are the types of job that each loop of a runner takes.
+var lanes = [...][]string{long, long, {VerificationEmail}}
+
+var long = []string{UsersImport, UsersExport, UsersUpdate, ConnectionDelete}
 
 // Run works until ctx is done. Then it finishes the batch that is under way,
 // gives the job back and returns.
@@ -114,10 +124,18 @@ func (r *Runner) Run(ctx context.Context) {
 	r.mu.Lock()
 	r.abort = abort
 	r.mu.Unlock()
+	var loops sync.WaitGroup
+	for i := range lanes {
+		loops.Go(func() { r.loop(ctx, work, lanes[i], r.wake[i]) })
+	}
+	loops.Wait()
+}
+
+func (r *Runner) loop(ctx, work context.Context, types []string, wake <-chan struct{}) {
 	timer := time.NewTimer(r.Poll)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		found, err := r.work(ctx, work)
+		found, err := r.work(ctx, work, types)
 		if err != nil {
 			r.Log.Error("job runner", "error", err)
 		}
@@ -127,7 +145,7 @@ func (r *Runner) Run(ctx context.Context) {
 		timer.Reset(r.Poll)
 		select {
 		case <-ctx.Done():
-		case <-r.wake:
+		case <-wake:
 		case <-timer.C:
 		}
 	}
@@ -180,7 +198,7 @@ func (r *Runner) Stop(ctx context.Context) error {
 // whether there was one. Run calls it all the time.
 func (r *Runner) Work(ctx context.Context) (found bool, err error) {
 	r.init()
-	return r.work(ctx, context.WithoutCancel(ctx))
+	return r.work(ctx, context.WithoutCancel(ctx), nil)
 }
 
 // Why a job is left in the middle.
@@ -189,10 +207,11 @@ var (
 	errCanceled = errors.New("canceled") // somebody canceled the job
 )
 
-// work ends after the current batch when stopping is done; ctx is for the work itself.
-func (r *Runner) work(stopping, ctx context.Context) (bool, error) {
+// work ends after the current batch when stopping is done; ctx is for the work
+// itself. No types: any.
+func (r *Runner) work(stopping, ctx context.Context, types []string) (bool, error) {
 	now := r.Now()
-	j, l, err := r.Store.Claim(ctx, r.Owner, now.UnixMicro(), now.Add(r.Lease).UnixMicro())
+	j, l, err := r.Store.Claim(ctx, r.Owner, now.UnixMicro(), now.Add(r.Lease).UnixMicro(), types...)
 	if err != nil || j == nil {
 		return false, err
 	}

@@ -334,8 +334,8 @@ type held struct {
 	id, file string
 }
 
-func (h *held) Claim(ctx context.Context, owner string, now, until int64) (*job.Job, *job.Lease, error) {
-	j, l, err := h.Store.Claim(ctx, owner, now, until)
+func (h *held) Claim(ctx context.Context, owner string, now, until int64, types ...string) (*job.Job, *job.Lease, error) {
+	j, l, err := h.Store.Claim(ctx, owner, now, until, types...)
 	if j != nil {
 		j.InputBytes = int64(len(h.file))
 	}

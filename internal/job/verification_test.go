@@ -199,3 +199,53 @@ func TestImportReport(t *testing.T) {
 		})
 	}
 }
+
+// TestMailBesideImports: a mail goes out while as many imports are under way as
+// there are lanes for them, and none of them can end.
+func TestMailBesideImports(t *testing.T) {
+	p := &postbox{}
+	sent := make(chan struct{})
+	w, r := mails(t, nil)
+	r.Mail = &telling{p, sent}
+	gate := &gated{Store: r.Store, reading: make(chan struct{}, 8), open: make(chan struct{})}
+	r.Store = gate
+	for range 3 {
+		w.imports(`{"email":"a@example.com"}`, 100, nil)
+	}
+	r.Start()
+	for range 2 {
+		<-gate.reading
+	}
+	w.ask(user.VerificationMail{})
+	r.Wake()
+	<-sent
+	close(gate.open)
+	if err := r.Stop(bg); err != nil {
+		t.Error(err)
+	}
+}
+
+type telling struct {
+	*postbox
+	sent chan struct{}
+}
+
+func (p *telling) SendVerification(ctx context.Context, l ticket.Letter) error {
+	defer close(p.sent)
+	return p.postbox.SendVerification(ctx, l)
+}
+
+// gated is a store whose files cannot be read until it is opened.
+type gated struct {
+	job.Store
+	reading, open chan struct{}
+}
+
+func (g *gated) InputPiece(ctx context.Context, id string, seq int64) ([]byte, error) {
+	select {
+	case g.reading <- struct{}{}:
+	default:
+	}
+	<-g.open
+	return g.Store.InputPiece(ctx, id, seq)
+}

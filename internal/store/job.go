@@ -27,14 +27,15 @@ var jobColumns = jobsTable.names()
 
 var (
 	selectJob = `SELECT ` + jobColumns + ` FROM jobs WHERE job_id = ?`
+	// openJob: nobody works on it. The second argument empty: of any type.
+	openJob = `j.status IN ('pending', 'processing') AND j.lease_until <= ? AND (? = '' OR j.type IN (?, ?, ?, ?))`
 	// claimJob asks again what the subquery asked: when two nodes chose the same
 	// job, the second finds it taken.
 	claimJob = `UPDATE jobs SET owner = ?, fence = fence + 1, lease_until = ?, status = 'processing', updated_at = ?,
 		started_at = CASE WHEN started_at = 0 THEN ? ELSE started_at END
-		WHERE job_id = (SELECT j.job_id FROM jobs j WHERE j.status IN ('pending', 'processing') AND j.lease_until <= ?
-			ORDER BY j.created_at, j.job_id LIMIT 1)
+		WHERE job_id = (SELECT j.job_id FROM jobs j WHERE ` + openJob + ` ORDER BY j.created_at, j.job_id LIMIT 1)
 		AND status IN ('pending', 'processing') AND lease_until <= ? RETURNING ` + jobColumns
-	anyJob = `SELECT job_id FROM jobs WHERE status IN ('pending', 'processing') AND lease_until <= ? LIMIT 1`
+	anyJob = `SELECT j.job_id FROM jobs j WHERE ` + openJob + ` LIMIT 1`
 )
 
 const (
@@ -255,25 +256,32 @@ func (s *Store) dropInput(ctx context.Context, jobID string) error {
 }
 
 // Claim leases the oldest job that nobody works on.
-func (s *Store) Claim(ctx context.Context, owner string, now, until int64) (j *job.Job, l *job.Lease, err error) {
+func (s *Store) Claim(ctx context.Context, owner string, now, until int64, types ...string) (j *job.Job, l *job.Lease, err error) {
+	open := args(now, "", "", "", "", "")
+	for i, t := range types {
+		if i == 0 {
+			open[1] = t
+		}
+		open[2+i] = t
+	}
 	// Idle nodes ask all the time: that must not be a write.
-	var open bool
+	var found bool
 	err = s.read(ctx, func(r reader) error {
 		var id string
-		open, err = one(r, anyJob, args(now), &id)
+		found, err = one(r, anyJob, open, &id)
 		return err
 	})
-	if err != nil || !open {
+	if err != nil || !found {
 		return nil, nil, err
 	}
 	for range tries { // another node may take the one that we choose
 		err = s.write(ctx, func(t tx) error {
-			if j, l, err = readJob(t, claimJob, owner, until, now, now, now, now); err != nil {
+			if j, l, err = readJob(t, claimJob, append(append(args(owner, until, now, now), open...), now)...); err != nil {
 				return err
 			}
 			if j == nil {
 				var id string
-				if more, err := one(t, anyJob, args(now), &id); err != nil {
+				if more, err := one(t, anyJob, open, &id); err != nil {
 					return err
 				} else if more {
 					return errAgain

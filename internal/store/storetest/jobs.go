@@ -74,6 +74,27 @@ func runJobs(t *testing.T, open func(testing.TB) *store.Store) {
 		}
 	})
 
+	t.Run("by type", func(t *testing.T) {
+		s := open(t)
+		for id, kind := range map[string]string{"job_1": job.UsersImport, "job_2": job.VerificationEmail, "job_3": job.UsersExport} {
+			j := newJob(id)
+			j.Type = kind
+			must(t, s.CreateJob(bg, j, event("")))
+		}
+		for _, c := range []struct {
+			types []string
+			want  string
+		}{
+			{[]string{job.VerificationEmail}, "job_2"}, {[]string{job.VerificationEmail}, ""},
+			{[]string{job.UsersExport, job.UsersUpdate, job.UsersImport, job.ConnectionDelete}, "job_1"}, {nil, "job_3"}, {nil, ""},
+		} {
+			j, _, err := s.Claim(bg, "n", day, day+100, c.types...)
+			if got := j; err != nil || (got == nil) != (c.want == "") || got != nil && got.ID != c.want {
+				t.Errorf("of %v: %+v, %v, want %s", c.types, got, err, c.want)
+			}
+		}
+	})
+
 	t.Run("drop", func(t *testing.T) {
 		s := open(t)
 		j := newJob("job_1")
