@@ -117,9 +117,13 @@ func (t *task) store(b batch) error {
 	if ReadImportParams(t.job.Params).DryRun {
 		write = t.Store.CheckBatch
 	}
-	res, err := write(t.ctx, t.lease, t.job, b.rows, b.failed, b.cursor, t.Now().UnixMicro())
+	begin := t.Now()
+	res, err := write(t.ctx, t.lease, t.job, b.rows, b.failed, b.cursor, begin.UnixMicro())
 	if err != nil {
 		return err
+	}
+	if rows := len(b.rows) + len(b.failed); int64(rows) >= t.size.Load() { // a shorter one says less
+		t.size.Store(int64(nextSize(rows, t.BatchSize, t.Now().Sub(begin), t.Pace)))
 	}
 	t.job.Cursor = b.cursor
 	t.summary.Inserted += res.Inserted
@@ -186,7 +190,7 @@ type parsed struct {
 // read gathers the rows of the next batch, and reports whether the file goes on.
 func (p *parser) read(rows *strictjson.Rows) bool {
 	p.texts, p.found, p.ends = p.texts[:0], p.found[:0], p.ends[:0]
-	for len(p.found) < p.task.BatchSize && len(p.texts) < batchBytes {
+	for len(p.found) < int(p.task.size.Load()) && len(p.texts) < batchBytes {
 		row, err := rows.Next()
 		if err != nil {
 			p.end = err

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mangrove/internal/audit"
@@ -41,6 +42,9 @@ type Runner struct {
 	// BatchSize is how many rows go into one transaction; 0: 1,000, which keeps
 	// everybody else's writes below some 50 ms (performance.md, design 9).
 	BatchSize int
+	// Pace is how long a batch of an import should take, where everybody else's
+	// writes wait for it; batches get fewer rows until they do. 0: no matter.
+	Pace time.Duration
 	// Lease is how long a job stays ours without a sign of life; 0: 30 s.
 	Lease time.Duration
 	// Poll is how often to look for jobs that nobody woke us for; 0: 1 s.
@@ -216,6 +220,7 @@ func (r *Runner) work(stopping, ctx context.Context, types []string) (bool, erro
 		return false, err
 	}
 	t := &task{Runner: r, stopping: stopping, ctx: ctx, job: j, lease: *l, seen: now, summary: j.Summary}
+	t.size.Store(int64(r.BatchSize))
 	r.Log.Info("job begins", "job", j.ID, "type", j.Type, "cursor", j.Cursor)
 	err = t.drive()
 	if errors.Is(err, errCanceled) {
@@ -271,6 +276,7 @@ type task struct {
 	lease    Lease
 	seen     time.Time // when the lease was last extended
 	summary  Summary
+	size     atomic.Int64 // rows of the next batch
 }
 
 func (t *task) drive() error {

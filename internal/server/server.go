@@ -185,6 +185,10 @@ func openStore(ctx context.Context, cfg config.Config, keys [][]byte, o Options)
 	return store.Open(ctx, store.Options{URL: cfg.DatabaseURL(), Box: box, Now: o.Now, Log: o.Log})
 }
 
+// importPace keeps writes beside an import from waiting long: SQLite runs them one
+// after the other.
+const importPace = 40 * time.Millisecond
+
 // wire hands everybody what they need. secret is the first of the sealing keys.
 func (s *Server) wire(ctx context.Context, secret []byte) error {
 	db, now := s.store, s.now
@@ -210,7 +214,11 @@ func (s *Server) wire(ctx context.Context, secret []byte) error {
 	patient := *users
 	patient.Hashing = users.Hashing.Patient()
 	s.tickets = &ticket.Service{Store: db, Users: db, Connections: db, Clients: db, Redeemer: users, PublicURL: s.cfg.PublicURL, Now: now}
-	s.runner = &job.Runner{Store: db, Connections: db, Defaults: defaults, Users: &patient, Mail: s.mailer(), Letters: s.tickets, Now: now, Log: s.log}
+	var pace time.Duration
+	if s.cfg.SQLite() {
+		pace = importPace
+	}
+	s.runner = &job.Runner{Pace: pace, Store: db, Connections: db, Defaults: defaults, Users: &patient, Mail: s.mailer(), Letters: s.tickets, Now: now, Log: s.log}
 
 	endpoints := op.New(op.Deps{
 		PublicURL: s.cfg.PublicURL, Clients: db, Grants: db, ResourceServers: db, Connections: db,
