@@ -175,7 +175,7 @@ func marks(n int) string {
 
 // in makes the list of an IN and its arguments. The length is rounded up to a
 // power of two by repeating the last value, so that few different texts arise.
-func in(values []string) (string, []any) {
+func in[T string | int64](values []T) (string, []any) {
 	n := 1
 	for n < len(values) {
 		n *= 2

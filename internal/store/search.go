@@ -474,7 +474,7 @@ func (f *finder) views(nums []int64) ([]user.View, error) {
 	}
 	found := make(map[int64]user.View, len(nums))
 	for part := range slices.Chunk(nums, 128) {
-		list, values := inNumbers(part)
+		list, values := in(part)
 		err := f.r.query(viewsOfNumber+list, values, func(r row) error {
 			var v user.View
 			err := scanView(r, &v)
@@ -492,17 +492,4 @@ func (f *finder) views(nums []int64) ([]user.View, error) {
 		}
 	}
 	return out, nil
-}
-
-// inNumbers is in for numbers.
-func inNumbers(values []int64) (string, []any) {
-	n := 1
-	for n < len(values) {
-		n *= 2
-	}
-	list := make([]any, n)
-	for i := range list {
-		list[i] = values[min(i, len(values)-1)]
-	}
-	return "(" + marks(n) + ")", list
 }

@@ -32,32 +32,19 @@ func (r *Rows) record() (Row, error) {
 		return Row{}, err
 	}
 	r.row++
-	row := Row{Number: r.row}
 	f := recordFramer{comma: r.comma, first: true}
-	for seen := 0; ; {
-		n, done := f.scan(r.buf[r.lo+seen : r.hi])
-		seen += n
-		if !done {
-			if seen > MaxRow {
-				row.TooLong = true
-				r.lo, seen = r.hi, 0
-			}
-			ok, err := r.more()
-			if err != nil {
-				return Row{}, err
-			}
-			if ok {
-				continue
-			}
-			if f.open() {
-				return Row{}, r.fail(r.hi, r.row, "Unexpected end of the file in a quoted field")
-			}
+	row, n, err := r.span(f.scan, func() string {
+		if f.open() {
+			return "Unexpected end of the file in a quoted field"
 		}
-		row.TooLong = row.TooLong || seen > MaxRow
-		text := bytes.TrimSuffix(r.buf[r.lo:r.lo+seen], []byte("\r"))
-		r.lo += len(text)
-		return r.found(row, text), nil
+		return ""
+	})
+	if err != nil {
+		return Row{}, err
 	}
+	text := bytes.TrimSuffix(r.buf[r.lo:r.lo+n], []byte("\r"))
+	r.lo += len(text)
+	return r.found(row, text), nil
 }
 
 // header finds what is between the fields, by the names of the header.

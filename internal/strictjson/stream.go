@@ -300,29 +300,43 @@ func (r *Rows) end() error {
 
 // frame finds where the element at lo ends, by brackets and quotes alone.
 func (r *Rows) frame() (Row, error) {
-	row := Row{Number: r.row}
 	var f framer
-	for seen := 0; ; {
-		n, done := f.scan(r.buf[r.lo+seen : r.hi])
-		seen += n
+	row, n, err := r.span(f.scan, func() string { return "Unexpected end of the file" })
+	if err != nil {
+		return Row{}, err
+	}
+	text := r.buf[r.lo : r.lo+n]
+	r.lo += n
+	return r.found(row, text), nil
+}
+
+// span is how many bytes the row at lo has: scan goes over them, piece by piece,
+// until it says that the row is done. Of a row longer than MaxRow the beginning is
+// dropped as it comes. unfinished is asked at the end of the file why the row
+// cannot end there; empty: it can.
+func (r *Rows) span(scan func([]byte) (int, bool), unfinished func() string) (row Row, n int, err error) {
+	row.Number = r.row
+	for {
+		seen, done := scan(r.buf[r.lo+n : r.hi])
+		n += seen
 		if !done {
-			if seen > MaxRow {
+			if n > MaxRow {
 				row.TooLong = true
-				r.lo, seen = r.hi, 0
+				r.lo, n = r.hi, 0
 			}
 			ok, err := r.more()
 			if err != nil {
-				return Row{}, err
+				return row, n, err
 			}
 			if ok {
 				continue
 			}
-			return Row{}, r.fail(r.hi, r.row, "Unexpected end of the file")
+			if why := unfinished(); why != "" {
+				return row, n, r.fail(r.hi, r.row, why)
+			}
 		}
-		row.TooLong = row.TooLong || seen > MaxRow
-		text := r.buf[r.lo : r.lo+seen]
-		r.lo += seen
-		return r.found(row, text), nil
+		row.TooLong = row.TooLong || n > MaxRow
+		return row, n, nil
 	}
 }
 
