@@ -148,3 +148,16 @@ func (s *Store) Count(ctx context.Context, q string) (n int64, err error) {
 
 // MigrateTo brings an older schema about.
 func (s *Store) MigrateTo(ctx context.Context, version int64) error { return s.migrateTo(ctx, version) }
+
+// HoldSearches takes the turns of all wide searches until free is called.
+func (s *Store) HoldSearches() (free func()) {
+	n := cap(s.searching)
+	for range n {
+		s.searching <- struct{}{}
+	}
+	return func() {
+		for range n {
+			<-s.searching
+		}
+	}
+}

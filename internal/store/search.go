@@ -20,11 +20,13 @@ const searchLimit = time.Second
 func (s *Store) Search(ctx context.Context, q user.Search) (user.Found, error) {
 	ctx, cancel := context.WithTimeout(ctx, searchLimit)
 	defer cancel()
-	select {
-	case s.searching <- struct{}{}:
-		defer func() { <-s.searching }()
-	case <-ctx.Done():
-		return user.Found{}, searchEnded(ctx, ctx.Err())
+	if q.SortBy != "" || wide(q.Plan) {
+		select {
+		case s.searching <- struct{}{}:
+			defer func() { <-s.searching }()
+		case <-ctx.Done():
+			return user.Found{}, searchEnded(ctx, ctx.Err())
+		}
 	}
 	var found user.Found
 	err := s.eng.search(ctx, func(r reader) error {
@@ -37,6 +39,23 @@ func (s *Store) Search(ctx context.Context, q user.Search) (user.Found, error) {
 		return user.Found{}, searchEnded(ctx, s.failure(err))
 	}
 	return found, nil
+}
+
+// wide reports whether a plan may have to look at every value of a field. Such
+// searches take turns, so that they never hold all readers; whole values, which
+// are found at once, do not wait for them.
+func wide(p user.Plan) bool {
+	switch p := p.(type) {
+	case user.AllOf:
+		return slices.ContainsFunc(p, wide)
+	case user.AnyOf:
+		return slices.ContainsFunc(p, wide)
+	case user.Except:
+		return wide(p.Plan)
+	case *user.Lookup:
+		return len(p.Exact) == 0
+	}
+	return false
 }
 
 // searchEnded is the failure of a search, whose reason may be the clock.

@@ -62,6 +62,11 @@ func someUser(i int) *user.User {
 	return u
 }
 
+var (
+	narrow = &user.Lookup{Path: "email", Exact: []string{user.TextTerm("u001@example.test")}}
+	across = &user.Lookup{Path: "email", Pattern: []string{"", "u001@", ""}}
+)
+
 // TestSearchEnds: a search whose time is over says so and frees its connection.
 func TestSearchEnds(t *testing.T) {
 	for _, engine := range storetest.Engines(t) {
@@ -70,13 +75,42 @@ func TestSearchEnds(t *testing.T) {
 			ctx, cancel := context.WithDeadline(context.Background(), time.Now())
 			defer cancel()
 			for range 20 {
-				if _, err := s.Search(ctx, user.Search{Plan: user.Everybody{}, Limit: 1}); !errors.Is(err, user.ErrSearchTimeout) {
-					t.Fatalf("a search without time: %v", err)
+				for _, plan := range []user.Plan{user.Everybody{}, narrow, across} {
+					if _, err := s.Search(ctx, user.Search{Plan: plan, Limit: 1}); !errors.Is(err, user.ErrSearchTimeout) {
+						t.Fatalf("a search without time: %v", err)
+					}
 				}
 			}
-			if _, err := s.Search(context.Background(), user.Search{Plan: user.Everybody{}, Limit: 1}); err != nil {
+			if _, err := s.Search(context.Background(), user.Search{Plan: across, Limit: 1}); err != nil {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// TestSearchesTakeTurns: wide searches wait for each other, and nobody else does.
+func TestSearchesTakeTurns(t *testing.T) {
+	s := storetest.Open(t, storetest.SQLite)
+	if err := s.CreateUser(bg, someUser(1), user.Effect{}); err != nil {
+		t.Fatal(err)
+	}
+	free := s.HoldSearches()
+	f, err := s.Search(bg, user.Search{Plan: user.AllOf{narrow, user.Except{Plan: user.AnyOf{}}}, Limit: 1, Total: true})
+	if err != nil || f.Total != 1 {
+		t.Errorf("a whole value beside wide searches: %+v, %v", f, err)
+	}
+	if _, err := s.View(bg, someUser(1).ID); err != nil {
+		t.Error(err)
+	}
+	for _, q := range []user.Search{{Plan: user.AnyOf{narrow, user.Except{Plan: across}}}, {Plan: narrow, SortBy: "name"}} {
+		ctx, cancel := context.WithDeadline(bg, time.Now())
+		if _, err := s.Search(ctx, q); !errors.Is(err, user.ErrSearchTimeout) {
+			t.Errorf("%+v did not wait: %v", q, err)
+		}
+		cancel()
+	}
+	free()
+	if f, err := s.Search(bg, user.Search{Plan: across, Limit: 1}); err != nil || len(f.Users) != 1 {
+		t.Errorf("afterwards: %+v, %v", f, err)
 	}
 }

@@ -26,8 +26,8 @@ type sqliteEngine struct {
 // Cache sizes in KiB. More gains little over the kernel's page cache and would
 // be most of the process's memory.
 const (
-	readerCache = 6_000
-	writerCache = 16_000
+	readerCache = 4_000
+	writerCache = 8_000
 )
 
 // sqliteDSN puts the pragmas where every connection gets them; a PRAGMA that
@@ -56,7 +56,7 @@ func openSQLite(path string, readers int, log *slog.Logger) (_ *sqliteEngine, er
 		return nil, errors.New("the database must be a file path or a postgres:// URL")
 	}
 	if readers <= 0 {
-		readers = max(2, min(4, runtime.GOMAXPROCS(0)))
+		readers = max(3, min(4, runtime.GOMAXPROCS(0)))
 	}
 	e := &sqliteEngine{path: path, readers: make(chan *sqliteConn, readers), count: readers, closing: make(chan struct{})}
 	if e.lock, err = lockFile(path + ".lock"); err != nil {

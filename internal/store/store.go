@@ -36,7 +36,7 @@ type Store struct {
 	numbers numbers
 	// terms is nil where other processes write, too.
 	terms *termCache
-	// searching bounds how many searches run, so that they leave readers to others.
+	// searching bounds how many wide searches run, so that they leave readers to others.
 	searching chan struct{}
 
 	closing sync.Once
@@ -70,7 +70,7 @@ type Options struct {
 	Now func() time.Time
 	// Log gets failures that no caller sees; nil: discarded.
 	Log *slog.Logger
-	// Readers is the number of reading connections to an SQLite file; zero: 2 to 4.
+	// Readers is the number of reading connections to an SQLite file; zero: 3 or 4.
 	Readers int
 }
 
