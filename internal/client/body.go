@@ -1,53 +1,12 @@
 package client
 
 import (
-	"encoding/json"
 	"regexp"
 	"slices"
-
-	jsonv2 "github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"mangrove/internal/schema"
 	"mangrove/internal/strictjson"
 )
-
-// document is a JSON object by members.
-type document map[string]json.RawMessage
-
-func parseDocument(raw json.RawMessage) document {
-	var d document
-	if len(raw) == 0 || jsonv2.Unmarshal(raw, &d) != nil {
-		return nil
-	}
-	return d
-}
-
-// encode is the compact form, members sorted by name.
-func (d document) encode() json.RawMessage {
-	if len(d) == 0 {
-		return json.RawMessage("{}")
-	}
-	b, err := jsonv2.Marshal(d, jsonv2.Deterministic(true))
-	if err != nil {
-		panic(err) // the members are valid JSON: they were parsed
-	}
-	return b
-}
-
-// join makes one object of the members of a body, in their order.
-func join(members []strictjson.Member) json.RawMessage {
-	b := []byte{'{'}
-	for i, m := range members {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b, _ = jsontext.AppendQuote(b, m.Name) // names are valid UTF-8: strictjson saw them
-		b = append(b, ':')
-		b = append(b, m.Value...)
-	}
-	return append(b, '}')
-}
 
 // Short spellings for the table below.
 const (
@@ -190,18 +149,15 @@ func nullable(list []schema.Property) []schema.Property {
 var metadataValue = schema.Property{Types: str | orNull, Max: 255}
 
 // checkBody is the first look at a body: its members, their types and limits.
-func checkBody(p *schema.Property, body []strictjson.Member) (document, error) {
-	if bad := p.Check("", join(body)); len(bad) > 0 {
+func checkBody(p *schema.Property, members []strictjson.Member) (strictjson.Document, error) {
+	if bad := p.Check("", strictjson.Join(members)); len(bad) > 0 {
 		return nil, schema.Error(bad)
 	}
-	d := make(document, len(body))
-	for _, m := range body {
-		d[m.Name] = m.Value
-	}
-	for name, v := range parseDocument(d["client_metadata"]) {
+	body := strictjson.NewDocument(members)
+	for name, v := range body.Object("client_metadata") {
 		if bad := metadataValue.Check("client_metadata."+name, v); len(bad) > 0 {
 			return nil, schema.Error(bad)
 		}
 	}
-	return d, nil
+	return body, nil
 }

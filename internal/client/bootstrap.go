@@ -5,6 +5,8 @@ import (
 	"maps"
 
 	jsonv2 "github.com/go-json-experiment/json"
+
+	"mangrove/internal/strictjson"
 )
 
 // GlobalName is the wire's name of the client that stands for all.
@@ -14,13 +16,13 @@ const GlobalName = "All Applications"
 // (reference/authentication.md §7.1). It may ask for no token. Callers put it
 // into the store. at is in microseconds.
 func Global(id, secret string, at int64) *Client {
-	return bootstrap(id, secret, GlobalName, true, at, document{"grant_types": json.RawMessage("[]")})
+	return bootstrap(id, secret, GlobalName, true, at, strictjson.Document{"grant_types": json.RawMessage("[]")})
 }
 
 // Management is the client that a fresh installation is administered with: it
 // may ask for tokens by client_credentials and nothing else.
 func Management(id, secret string, at int64) *Client {
-	return bootstrap(id, secret, "Management", false, at, document{
+	return bootstrap(id, secret, "Management", false, at, strictjson.Document{
 		"app_type":                   json.RawMessage(`"non_interactive"`),
 		"grant_types":                json.RawMessage(`["client_credentials"]`),
 		"token_endpoint_auth_method": json.RawMessage(`"client_secret_post"`),
@@ -28,20 +30,11 @@ func Management(id, secret string, at int64) *Client {
 	})
 }
 
-func bootstrap(id, secret, name string, global bool, at int64, own document) *Client {
+func bootstrap(id, secret, name string, global bool, at int64, own strictjson.Document) *Client {
 	doc := maps.Clone(defaults)
 	maps.Copy(doc, own)
 	complete(doc)
-	return &Client{ID: id, Secret: secret, Name: name, Global: global, Doc: doc.encode(), Version: 1, CreatedAt: at, UpdatedAt: at}
-}
-
-// textOf is the string v, or empty.
-func textOf(v json.RawMessage) string {
-	var s string
-	if len(v) == 0 || jsonv2.Unmarshal(v, &s) != nil {
-		return ""
-	}
-	return s
+	return &Client{ID: id, Secret: secret, Name: name, Global: global, Doc: doc.Encode(), Version: 1, CreatedAt: at, UpdatedAt: at}
 }
 
 func encodeTexts(list []string) json.RawMessage {

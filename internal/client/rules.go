@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"mangrove/internal/errs"
+	"mangrove/internal/strictjson"
 )
 
 // knownGrantTypes are the values of grant_types (reference/authentication.md §3.4).
@@ -30,8 +31,8 @@ var knownGrantTypes = []string{
 }
 
 // checkRules are the rules between and within members that a schema cannot say.
-func checkRules(doc document) error {
-	s := parseSettings(doc.encode())
+func checkRules(doc strictjson.Document) error {
+	s := parseSettings(doc.Encode())
 	var unknown []string
 	for _, g := range s.GrantTypes {
 		if !slices.Contains(knownGrantTypes, g) {

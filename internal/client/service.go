@@ -48,7 +48,7 @@ var (
 )
 
 // defaults of a new client (reference/authentication.md §7.1, the recorded minimal body).
-var defaults = parseDocument(json.RawMessage(`{
+var defaults = strictjson.ParseDocument(json.RawMessage(`{
 	"is_first_party": true,
 	"is_token_endpoint_ip_header_trusted": false,
 	"oidc_conformant": false,
@@ -59,8 +59,8 @@ var defaults = parseDocument(json.RawMessage(`{
 
 // jwtDefaults and refreshDefaults fill the members that were not sent.
 var (
-	jwtDefaults     = parseDocument(json.RawMessage(`{"secret_encoded": false, "lifetime_in_seconds": 36000}`))
-	refreshDefaults = parseDocument(json.RawMessage(`{
+	jwtDefaults     = strictjson.ParseDocument(json.RawMessage(`{"secret_encoded": false, "lifetime_in_seconds": 36000}`))
+	refreshDefaults = strictjson.ParseDocument(json.RawMessage(`{
 		"rotation_type": "non-rotating", "expiration_type": "non-expiring", "leeway": 0, "token_lifetime": 2592000,
 		"infinite_token_lifetime": true, "infinite_idle_token_lifetime": true, "idle_token_lifetime": 1296000
 	}`))
@@ -150,12 +150,12 @@ func (s *Service) Create(ctx context.Context, members []strictjson.Member, by au
 	mergeMetadata(doc, nil)
 	complete(doc)
 	if _, ok := doc["grant_types"]; !ok {
-		doc["grant_types"] = encodeTexts(DefaultGrantTypes(textOf(doc["app_type"])))
+		doc["grant_types"] = encodeTexts(DefaultGrantTypes(doc.Text("app_type")))
 	}
 	if err := checkRules(doc); err != nil {
 		return nil, err
 	}
-	c := &Client{ID: s.NewID(), Name: textOf(body["name"]), Doc: doc.encode(), Version: 1, CreatedAt: s.Now().UnixMicro()}
+	c := &Client{ID: s.NewID(), Name: body.Text("name"), Doc: doc.Encode(), Version: 1, CreatedAt: s.Now().UnixMicro()}
 	c.UpdatedAt = c.CreatedAt
 	if !c.Settings().Public() {
 		c.Secret = s.NewSecret()
@@ -173,15 +173,15 @@ func (s *Service) Patch(ctx context.Context, id string, members []strictjson.Mem
 	// Made here and not inside, since inside may run twice.
 	fresh := s.NewSecret()
 	edit := func(c *Client) error {
-		doc := parseDocument(c.Doc)
+		doc := strictjson.ParseDocument(c.Doc)
 		if doc == nil {
-			doc = document{}
+			doc = strictjson.Document{}
 		}
 		old := maps.Clone(doc)
 		for name, v := range body {
 			switch {
 			case name == "name":
-				c.Name = textOf(v)
+				c.Name = body.Text(name)
 			case name == "client_secret":
 			case isNull(name, v):
 				delete(doc, name)
@@ -194,19 +194,19 @@ func (s *Service) Patch(ctx context.Context, id string, members []strictjson.Mem
 		}
 		mergeMetadata(doc, old)
 		unset(doc)
-		if was, ok := parseDocument(old["jwt_configuration"])["secret_encoded"]; ok {
-			jwt := parseDocument(doc["jwt_configuration"])
+		if was, ok := old.Object("jwt_configuration")["secret_encoded"]; ok {
+			jwt := doc.Object("jwt_configuration")
 			if jwt == nil {
-				jwt = document{}
+				jwt = strictjson.Document{}
 			}
 			jwt["secret_encoded"] = was
-			doc["jwt_configuration"] = jwt.encode()
+			doc["jwt_configuration"] = jwt.Encode()
 		}
 		complete(doc)
 		if err := checkRules(doc); err != nil {
 			return err
 		}
-		c.Doc = doc.encode()
+		c.Doc = doc.Encode()
 		c.UpdatedAt = s.Now().UnixMicro()
 		return setSecret(c, body, fresh)
 	}
@@ -215,8 +215,8 @@ func (s *Service) Patch(ctx context.Context, id string, members []strictjson.Mem
 
 // setSecret keeps the rule that public clients have no secret and all others
 // have one.
-func setSecret(c *Client, body document, fresh string) error {
-	sent := textOf(body["client_secret"])
+func setSecret(c *Client, body strictjson.Document, fresh string) error {
+	sent := body.Text("client_secret")
 	switch public := c.Settings().Public(); {
 	case public && sent != "":
 		return errPublicSecret
@@ -232,9 +232,9 @@ func setSecret(c *Client, body document, fresh string) error {
 
 // keepSecretEncoding refuses a change of jwt_configuration.secret_encoded, which
 // is fixed at creation.
-func keepSecretEncoding(old, body document) error {
-	was := parseDocument(old["jwt_configuration"])["secret_encoded"]
-	if sent, ok := parseDocument(body["jwt_configuration"])["secret_encoded"]; ok && len(was) > 0 && string(sent) != string(was) {
+func keepSecretEncoding(old, body strictjson.Document) error {
+	was := old.Object("jwt_configuration")["secret_encoded"]
+	if sent, ok := body.Object("jwt_configuration")["secret_encoded"]; ok && len(was) > 0 && string(sent) != string(was) {
 		return invalid("jwt_configuration.secret_encoded cannot be changed.")
 	}
 	return nil
@@ -275,37 +275,37 @@ func (s *Service) event(by audit.Event, description string) audit.Event {
 func isNull(_ string, v json.RawMessage) bool { return string(v) == "null" }
 
 // complete fills jwt_configuration and refresh_token.
-func complete(doc document) {
-	for name, fill := range map[string]document{"jwt_configuration": jwtDefaults, "refresh_token": refreshDefaults} {
+func complete(doc strictjson.Document) {
+	for name, fill := range map[string]strictjson.Document{"jwt_configuration": jwtDefaults, "refresh_token": refreshDefaults} {
 		have := maps.Clone(fill)
-		maps.Copy(have, parseDocument(doc[name]))
-		doc[name] = have.encode()
+		maps.Copy(have, doc.Object(name))
+		doc[name] = have.Encode()
 	}
 }
 
 // unset puts a default back in the place of a required member that null took away.
-func unset(doc document) {
+func unset(doc strictjson.Document) {
 	for name, v := range defaults {
 		if _, ok := doc[name]; !ok {
 			doc[name] = v
 		}
 	}
 	if _, ok := doc["grant_types"]; !ok {
-		doc["grant_types"] = encodeTexts(DefaultGrantTypes(textOf(doc["app_type"])))
+		doc["grant_types"] = encodeTexts(DefaultGrantTypes(doc.Text("app_type")))
 	}
 }
 
 // mergeMetadata merges client_metadata by key; null removes a key.
-func mergeMetadata(doc, old document) {
-	sent := parseDocument(doc["client_metadata"])
+func mergeMetadata(doc, old strictjson.Document) {
+	sent := doc.Object("client_metadata")
 	if sent == nil {
 		return
 	}
-	merged := parseDocument(old["client_metadata"])
+	merged := old.Object("client_metadata")
 	if merged == nil {
-		merged = document{}
+		merged = strictjson.Document{}
 	}
 	maps.Copy(merged, sent)
 	maps.DeleteFunc(merged, isNull)
-	doc["client_metadata"] = merged.encode()
+	doc["client_metadata"] = merged.Encode()
 }

@@ -69,16 +69,12 @@ var active = schema.Property{Name: "active", Types: schema.Boolean}
 var metadataValue = schema.Property{Types: schema.String | schema.Null, Max: 255}
 
 // checkBody is the first look at a body: its members and their types.
-func checkBody(p *schema.Property, members []strictjson.Member) (document, error) {
-	raw := join(members)
-	if bad := p.Check("", raw); len(bad) > 0 {
+func checkBody(p *schema.Property, members []strictjson.Member) (strictjson.Document, error) {
+	if bad := p.Check("", strictjson.Join(members)); len(bad) > 0 {
 		return nil, schema.Error(bad)
 	}
-	body := make(document, len(members))
-	for _, m := range members {
-		body[m.Name] = m.Value
-	}
-	for name, v := range body.object("metadata") {
+	body := strictjson.NewDocument(members)
+	for name, v := range body.Object("metadata") {
 		if bad := metadataValue.Check("metadata."+name, v); len(bad) > 0 {
 			return nil, schema.Error(bad)
 		}
@@ -87,14 +83,14 @@ func checkBody(p *schema.Property, members []strictjson.Member) (document, error
 }
 
 // checkOptions looks at the types and limits of the options that are known.
-func checkOptions(strategy string, o document) error {
-	raw := o.encode()
+func checkOptions(strategy string, o strictjson.Document) error {
+	raw := o.Encode()
 	p := schema.Property{Types: schema.Object, Members: optionMembers(strategy)}
 	if bad := p.Check("options", raw); len(bad) > 0 {
 		return schema.Error(bad)
 	}
 	for _, name := range []string{"upstream_params", "configuration"} {
-		inner := o.object(name)
+		inner := o.Object(name)
 		want := &upstreamParam
 		if name == "configuration" {
 			want = &configurationValue

@@ -1,6 +1,10 @@
 package connection
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"mangrove/internal/strictjson"
+)
 
 // DefaultName is the database that a fresh installation has.
 const DefaultName = "Username-Password-Authentication"
@@ -10,7 +14,7 @@ const DefaultName = "Username-Password-Authentication"
 // composition, and refuses common passwords (security.md §1.7). Callers put it
 // into the store.
 func Default(at int64) *Connection {
-	o := document{
+	o := strictjson.Document{
 		"password_options": json.RawMessage(`{
 			"complexity": {"min_length": 15, "character_types": [], "character_type_rule": "all", "identical_characters": "allow",
 				"sequential_characters": "allow", "max_length_exceeded": "error"},
@@ -25,7 +29,7 @@ func Default(at int64) *Connection {
 		panic(err) // a constant
 	}
 	return &Connection{
-		ID: NewID(), Name: DefaultName, Strategy: "auth0", Options: options.encode(), Realms: []string{DefaultName},
+		ID: NewID(), Name: DefaultName, Strategy: "auth0", Options: options.Encode(), Realms: []string{DefaultName},
 		Extra:   json.RawMessage(`{"authentication":{"active":true},"connected_accounts":{"active":false},"is_domain_connection":false}`),
 		Version: 1, CreatedAt: at, UpdatedAt: at,
 	}

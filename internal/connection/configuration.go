@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 
 	"mangrove/internal/profile"
+	"mangrove/internal/strictjson"
 )
 
 // The values of options.configuration are secrets of database scripts. Answers
@@ -14,47 +15,47 @@ import (
 
 // sealConfiguration brings the configuration that was sent into its stored
 // form, {"KEY": {"value": …, "mask": …}}. Null values are dropped.
-func sealConfiguration(stored, o document, mask func() string) {
-	sent := o.object("configuration")
+func sealConfiguration(stored, o strictjson.Document, mask func() string) {
+	sent := o.Object("configuration")
 	if sent == nil {
 		delete(o, "configuration")
 		return
 	}
-	had := stored.object("configuration")
-	kept := document{}
+	had := stored.Object("configuration")
+	kept := strictjson.Document{}
 	for key, v := range sent {
 		if string(v) == "null" {
 			continue
 		}
-		if old := had.object(key); old != nil && sent.text(key) == old.text("mask") {
+		if old := had.Object(key); old != nil && sent.Text(key) == old.Text("mask") {
 			kept[key] = had[key]
 			continue
 		}
-		kept[key] = document{"value": v, "mask": profile.Text(mask())}.encode()
+		kept[key] = strictjson.Document{"value": v, "mask": profile.Text(mask())}.Encode()
 	}
-	o["configuration"] = kept.encode()
+	o["configuration"] = kept.Encode()
 }
 
 // ShownOptions are the options as answers show them: Options with the values of
 // configuration masked. A compact JSON object; it must not be changed.
 func (c *Connection) ShownOptions() json.RawMessage { return c.view().shown }
 
-func shownOptions(options json.RawMessage, o document) json.RawMessage {
-	if !o.has("configuration") {
+func shownOptions(options json.RawMessage, o strictjson.Document) json.RawMessage {
+	if !o.Has("configuration") {
 		if len(options) == 0 {
 			return json.RawMessage("{}")
 		}
 		return options
 	}
-	masked := document{}
-	configuration := o.object("configuration")
+	masked := strictjson.Document{}
+	configuration := o.Object("configuration")
 	for key := range configuration {
-		masked[key] = profile.Text(configuration.object(key).text("mask"))
+		masked[key] = profile.Text(configuration.Object(key).Text("mask"))
 	}
-	shown := make(document, len(o))
+	shown := make(strictjson.Document, len(o))
 	for name, v := range o {
 		shown[name] = v
 	}
-	shown["configuration"] = masked.encode()
-	return shown.encode()
+	shown["configuration"] = masked.Encode()
+	return shown.Encode()
 }

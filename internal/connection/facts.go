@@ -7,6 +7,7 @@ import (
 
 	"mangrove/internal/passwd"
 	"mangrove/internal/profile"
+	"mangrove/internal/strictjson"
 )
 
 // Facts is what the profile engine needs to know. Cheap: called on every
@@ -128,19 +129,19 @@ func (c *Connection) Clone() *Connection {
 }
 
 func newView(c *Connection) *view {
-	o, extra := parseDocument(c.Options), parseDocument(c.Extra)
+	o, extra := strictjson.ParseDocument(c.Options), strictjson.ParseDocument(c.Extra)
 	v := &view{
 		id: c.ID, name: c.Name, strategy: c.Strategy, options: c.Options, extra: c.Extra, clients: len(c.EnabledClients),
 		facts:   factsOf(c, o),
-		icon:    o.text("icon_url"),
-		aliases: o.texts("domain_aliases"),
-		display: orText(extra.text("display_name"), c.Name),
-		domain:  extra.flag("is_domain_connection"),
+		icon:    o.Text("icon_url"),
+		aliases: o.Texts("domain_aliases"),
+		display: orText(extra.Text("display_name"), c.Name),
+		domain:  extra.Flag("is_domain_connection"),
 		active:  true,
 		shown:   shownOptions(c.Options, o),
 	}
-	if a := extra.object("authentication"); a.has("active") {
-		v.active = a.flag("active")
+	if a := extra.Object("authentication"); a.Has("active") {
+		v.active = a.Flag("active")
 	}
 	switch group := strategies[c.Strategy].Group; group {
 	case DatabaseGroup:
@@ -148,7 +149,7 @@ func newView(c *Connection) *view {
 	case SocialGroup:
 		v.button = true
 	case EnterpriseGroup:
-		v.button = extra.flag("show_as_button")
+		v.button = extra.Flag("show_as_button")
 	}
 	v.signup = signupOf(c.Strategy, o)
 	if c.Strategy == "oidc" || c.Strategy == "okta" {
@@ -159,13 +160,13 @@ func newView(c *Connection) *view {
 	return v
 }
 
-func classOf(strategy string, o document) profile.Class {
+func classOf(strategy string, o strictjson.Document) profile.Class {
 	switch strategies[strategy].Group {
 	case DatabaseGroup:
 		switch {
-		case !o.flag("enabledDatabaseCustomization"):
+		case !o.Flag("enabledDatabaseCustomization"):
 			return profile.Database
-		case o.flag("import_mode"):
+		case o.Flag("import_mode"):
 			return profile.ImportDatabase
 		default:
 			return profile.ExternalDatabase
@@ -182,15 +183,15 @@ func classOf(strategy string, o document) profile.Class {
 	return profile.Enterprise
 }
 
-func factsOf(c *Connection, o document) profile.Connection {
+func factsOf(c *Connection, o strictjson.Document) profile.Connection {
 	f := profile.Connection{
 		ID: c.ID, Name: c.Name,
 		Class:         classOf(c.Strategy, o),
-		NonPersistent: o.texts("non_persistent_attrs"),
+		NonPersistent: o.Texts("non_persistent_attrs"),
 		Disabled:      len(c.EnabledClients) == 0,
 	}
 	if f.Class.Upstream() {
-		switch mode := profile.Sync(o.text("set_user_root_attributes")); mode {
+		switch mode := profile.Sync(o.Text("set_user_root_attributes")); mode {
 		case profile.EachLogin, profile.FirstLogin, profile.NeverLogin:
 			f.Sync = mode
 		}
@@ -202,58 +203,58 @@ func factsOf(c *Connection, o document) profile.Connection {
 		f.PhoneRequired, f.PhoneAllowed = true, true
 	case profile.Database, profile.ImportDatabase, profile.ExternalDatabase:
 		identifiers(&f, o)
-		f.ScriptChangesEmail = f.Class == profile.ExternalDatabase && o.object("customScripts").text("change_email") != ""
+		f.ScriptChangesEmail = f.Class == profile.ExternalDatabase && o.Object("customScripts").Text("change_email") != ""
 	}
 	return f
 }
 
 // identifiers reads which sign-in names the users of a database have: from the
 // flexible attributes where they are set, else from the classic switches.
-func identifiers(f *profile.Connection, o document) {
-	if !o.has("attributes") {
+func identifiers(f *profile.Connection, o strictjson.Document) {
+	if !o.Has("attributes") {
 		f.EmailRequired = true
-		f.Username.Allowed = o.flag("requires_username")
+		f.Username.Allowed = o.Flag("requires_username")
 		f.Username.Required = f.Username.Allowed
-		bounds := o.object("validation").object("username")
-		f.Username.Min, _ = bounds.number("min")
-		f.Username.Max, _ = bounds.number("max")
+		bounds := o.Object("validation").Object("username")
+		f.Username.Min, _ = bounds.Number("min")
+		f.Username.Max, _ = bounds.Number("max")
 		return
 	}
-	attrs := o.object("attributes")
-	f.EmailRequired = attrs.object("email").flag("profile_required")
-	f.PhoneAllowed = attrs.has("phone_number")
-	f.PhoneRequired = attrs.object("phone_number").flag("profile_required")
-	username := attrs.object("username")
-	f.Username.Allowed = attrs.has("username")
-	f.Username.Required = username.flag("profile_required")
-	rules := username.object("validation")
-	f.Username.Min, _ = rules.number("min_length")
-	f.Username.Max, _ = rules.number("max_length")
-	types := rules.object("allowed_types")
-	f.Username.EmailShaped = types.flag("email")
-	f.Username.PhoneShaped = types.flag("phone_number")
+	attrs := o.Object("attributes")
+	f.EmailRequired = attrs.Object("email").Flag("profile_required")
+	f.PhoneAllowed = attrs.Has("phone_number")
+	f.PhoneRequired = attrs.Object("phone_number").Flag("profile_required")
+	username := attrs.Object("username")
+	f.Username.Allowed = attrs.Has("username")
+	f.Username.Required = username.Flag("profile_required")
+	rules := username.Object("validation")
+	f.Username.Min, _ = rules.Number("min_length")
+	f.Username.Max, _ = rules.Number("max_length")
+	types := rules.Object("allowed_types")
+	f.Username.EmailShaped = types.Flag("email")
+	f.Username.PhoneShaped = types.Flag("phone_number")
 }
 
-func signupOf(strategy string, o document) Signup {
-	password := o.object("authentication_methods").object("password")
+func signupOf(strategy string, o strictjson.Document) Signup {
+	password := o.Object("authentication_methods").Object("password")
 	s := Signup{
-		Disabled:    o.flag("disable_signup"),
-		NoResetLink: o.flag("disable_self_service_change_password"),
+		Disabled:    o.Flag("disable_signup"),
+		NoResetLink: o.Flag("disable_self_service_change_password"),
 	}
 	if strategy != "auth0" {
 		return s
 	}
-	if password.text("signup_behavior") == "block" {
+	if password.Text("signup_behavior") == "block" {
 		s.Disabled = true
 	}
-	if !o.has("attributes") {
+	if !o.Has("attributes") {
 		s.EmailRequired = true
-		s.UsernameRequired = o.flag("requires_username")
+		s.UsernameRequired = o.Flag("requires_username")
 		return s
 	}
-	attrs := o.object("attributes")
+	attrs := o.Object("attributes")
 	status := func(name string) (required, inactive bool) {
-		switch attrs.object(name).object("signup").text("status") {
+		switch attrs.Object(name).Object("signup").Text("status") {
 		case "required":
 			return true, false
 		case "inactive":

@@ -24,17 +24,17 @@ func FuzzReadModifyWrite(f *testing.F) {
 		if err != nil || sent[0] != '{' {
 			return
 		}
-		first, err := newOptions(strategy, parseDocument(sent), counter())
+		first, err := newOptions(strategy, strictjson.ParseDocument(sent), counter())
 		if err != nil {
 			return
 		}
-		c := &Connection{ID: "con_1", Name: "n", Strategy: strategy, Options: first.encode()}
+		c := &Connection{ID: "con_1", Name: "n", Strategy: strategy, Options: first.Encode()}
 		shown := c.ShownOptions()
-		again, err := replacedOptions(strategy, parseDocument(c.Options), parseDocument(shown), counter())
+		again, err := replacedOptions(strategy, strictjson.ParseDocument(c.Options), strictjson.ParseDocument(shown), counter())
 		if err != nil {
 			t.Fatalf("%s refuses its own %s: %s", strategy, shown, err)
 		}
-		if got := string(again.encode()); got != string(c.Options) {
+		if got := string(again.Encode()); got != string(c.Options) {
 			t.Fatalf("%s: %s became %s", strategy, c.Options, got)
 		}
 		if facts := c.Facts(); facts.Class == 0 || facts.Class.Own() && facts.Sync != "" {

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"mangrove/internal/strictjson"
 )
 
 // Values of OIDCOptions.Type.
@@ -86,29 +88,29 @@ type UpstreamParam struct {
 // okta it is the zero view with its defaults. Cached; must not be changed.
 func (c *Connection) OIDC() *OIDCOptions { return &c.view().oidc }
 
-func parseOIDC(strategy string, o document) OIDCOptions {
+func parseOIDC(strategy string, o strictjson.Document) OIDCOptions {
 	v := OIDCOptions{
-		Type:                        o.text("type"),
-		Issuer:                      o.text("issuer"),
-		DiscoveryURL:                o.text("discovery_url"),
-		AuthorizationEndpoint:       o.text("authorization_endpoint"),
-		TokenEndpoint:               o.text("token_endpoint"),
-		UserinfoEndpoint:            o.text("userinfo_endpoint"),
-		JWKSURI:                     o.text("jwks_uri"),
-		ClientID:                    o.text("client_id"),
-		ClientSecret:                o.text("client_secret"),
-		Scope:                       oidcScope(o.text("scope")),
-		TokenEndpointAuthMethod:     orText(o.text("token_endpoint_auth_method"), "client_secret_post"),
-		TokenEndpointAuthSigningAlg: o.text("token_endpoint_auth_signing_alg"),
-		IDTokenAlgs:                 o.texts("id_token_signed_response_algs"),
-		PKCE:                        orText(o.object("connection_settings").text("pkce"), "auto"),
-		BackChannelNonce:            o.flag("send_back_channel_nonce"),
-		AttributeMap:                parseAttributeMap(strategy, o.object("attribute_map")),
-		UpstreamParams:              parseUpstreamParams(o.object("upstream_params")),
-		DomainAliases:               o.texts("domain_aliases"),
-		TenantDomain:                o.text("tenant_domain"),
-		IconURL:                     o.text("icon_url"),
-		NonPersistent:               o.texts("non_persistent_attrs"),
+		Type:                        o.Text("type"),
+		Issuer:                      o.Text("issuer"),
+		DiscoveryURL:                o.Text("discovery_url"),
+		AuthorizationEndpoint:       o.Text("authorization_endpoint"),
+		TokenEndpoint:               o.Text("token_endpoint"),
+		UserinfoEndpoint:            o.Text("userinfo_endpoint"),
+		JWKSURI:                     o.Text("jwks_uri"),
+		ClientID:                    o.Text("client_id"),
+		ClientSecret:                o.Text("client_secret"),
+		Scope:                       oidcScope(o.Text("scope")),
+		TokenEndpointAuthMethod:     orText(o.Text("token_endpoint_auth_method"), "client_secret_post"),
+		TokenEndpointAuthSigningAlg: o.Text("token_endpoint_auth_signing_alg"),
+		IDTokenAlgs:                 o.Texts("id_token_signed_response_algs"),
+		PKCE:                        orText(o.Object("connection_settings").Text("pkce"), "auto"),
+		BackChannelNonce:            o.Flag("send_back_channel_nonce"),
+		AttributeMap:                parseAttributeMap(strategy, o.Object("attribute_map")),
+		UpstreamParams:              parseUpstreamParams(o.Object("upstream_params")),
+		DomainAliases:               o.Texts("domain_aliases"),
+		TenantDomain:                o.Text("tenant_domain"),
+		IconURL:                     o.Text("icon_url"),
+		NonPersistent:               o.Texts("non_persistent_attrs"),
 	}
 	if m := o["oidc_metadata"]; len(m) > 0 && m[0] == '{' {
 		v.Metadata = m
@@ -120,7 +122,7 @@ func parseOIDC(strategy string, o document) OIDCOptions {
 		v.Type = FrontChannel
 	}
 	if v.DiscoveryURL == "" {
-		v.DiscoveryURL = derivedDiscovery(strategy, o.text("domain"), v.Issuer)
+		v.DiscoveryURL = derivedDiscovery(strategy, o.Text("domain"), v.Issuer)
 	}
 	return v
 }
@@ -150,26 +152,26 @@ func oidcScope(scope string) string {
 	}
 }
 
-func parseAttributeMap(strategy string, o document) AttributeMap {
-	m := AttributeMap{Mode: o.text("mapping_mode"), UserinfoScope: o.text("userinfo_scope")}
+func parseAttributeMap(strategy string, o strictjson.Document) AttributeMap {
+	m := AttributeMap{Mode: o.Text("mapping_mode"), UserinfoScope: o.Text("userinfo_scope")}
 	if m.Mode == "" {
 		m.Mode = BindAll
 		if strategy == "okta" {
 			m.Mode = BasicProfile
 		}
 	}
-	attrs := o.object("attributes")
+	attrs := o.Object("attributes")
 	for _, name := range slices.Sorted(maps.Keys(attrs)) {
 		m.Attributes = append(m.Attributes, AttributeTemplate{Name: name, Value: attrs[name]})
 	}
 	return m
 }
 
-func parseUpstreamParams(o document) []UpstreamParam {
+func parseUpstreamParams(o strictjson.Document) []UpstreamParam {
 	var list []UpstreamParam
 	for _, name := range slices.Sorted(maps.Keys(o)) {
-		p := o.object(name)
-		if u := (UpstreamParam{Name: name, Value: p.text("value"), Alias: p.text("alias")}); u.Value != "" || u.Alias != "" {
+		p := o.Object(name)
+		if u := (UpstreamParam{Name: name, Value: p.Text("value"), Alias: p.Text("alias")}); u.Value != "" || u.Alias != "" {
 			list = append(list, u)
 		}
 	}

@@ -5,38 +5,39 @@ import (
 	"maps"
 
 	"mangrove/internal/errs"
+	"mangrove/internal/strictjson"
 )
 
 // optionDefaults are the options that a new connection gets where the body has
 // none (reference/connections.md §1.6, the form of 2026-01). Objects are filled
 // member by member.
-var optionDefaults = map[string]document{
-	"auth0": parseDocument(json.RawMessage(`{
+var optionDefaults = map[string]strictjson.Document{
+	"auth0": strictjson.ParseDocument(json.RawMessage(`{
 		"mfa": {"active": true, "return_enroll_settings": true},
 		"passwordPolicy": "good",
 		"strategy_version": 2,
 		"brute_force_protection": true
 	}`)),
-	"email": parseDocument(json.RawMessage(`{"brute_force_protection": true}`)),
-	"sms":   parseDocument(json.RawMessage(`{"brute_force_protection": true}`)),
-	"oidc":  parseDocument(json.RawMessage(`{"attribute_map": {"mapping_mode": "bind_all"}, "schema_version": "oidc-V4"}`)),
-	"okta": parseDocument(json.RawMessage(`{
+	"email": strictjson.ParseDocument(json.RawMessage(`{"brute_force_protection": true}`)),
+	"sms":   strictjson.ParseDocument(json.RawMessage(`{"brute_force_protection": true}`)),
+	"oidc":  strictjson.ParseDocument(json.RawMessage(`{"attribute_map": {"mapping_mode": "bind_all"}, "schema_version": "oidc-V4"}`)),
+	"okta": strictjson.ParseDocument(json.RawMessage(`{
 		"type": "back_channel",
 		"attribute_map": {"mapping_mode": "basic_profile"},
 		"connection_settings": {"pkce": "auto"},
 		"schema_version": "oidc-V4"
 	}`)),
-	"google-apps": parseDocument(json.RawMessage(`{"email": true, "profile": true, "scope": ["email", "profile"], "handle_login_from_social": true}`)),
-	"line":        parseDocument(json.RawMessage(`{"profile": true}`)),
-	"waad":        parseDocument(json.RawMessage(`{"waad_common_endpoint": false}`)),
-	"adfs":        parseDocument(json.RawMessage(`{"thumbprints": []}`)),
-	"ad":          parseDocument(json.RawMessage(`{"ips": null}`)),
+	"google-apps": strictjson.ParseDocument(json.RawMessage(`{"email": true, "profile": true, "scope": ["email", "profile"], "handle_login_from_social": true}`)),
+	"line":        strictjson.ParseDocument(json.RawMessage(`{"profile": true}`)),
+	"waad":        strictjson.ParseDocument(json.RawMessage(`{"waad_common_endpoint": false}`)),
+	"adfs":        strictjson.ParseDocument(json.RawMessage(`{"thumbprints": []}`)),
+	"ad":          strictjson.ParseDocument(json.RawMessage(`{"ips": null}`)),
 }
 
 // standing are the options that are always there: filled in at creation and
 // again whenever options are replaced (reference/connections.md §1.5).
-var standing = map[string]document{
-	"auth0": parseDocument(json.RawMessage(`{
+var standing = map[string]strictjson.Document{
+	"auth0": strictjson.ParseDocument(json.RawMessage(`{
 		"authentication_methods": {"password": {"enabled": true, "api_behavior": "required"}, "passkey": {"enabled": false}},
 		"passkey_options": {"challenge_ui": "both", "progressive_enrollment_enabled": true, "local_enrollment_enabled": true}
 	}`)),
@@ -60,16 +61,16 @@ var classicPolicy = []string{
 }
 
 // newOptions makes the options of a new connection of those that were sent.
-func newOptions(strategy string, sent document, mask func() string) (document, error) {
+func newOptions(strategy string, sent strictjson.Document, mask func() string) (strictjson.Document, error) {
 	o := maps.Clone(sent)
 	if o == nil {
-		o = document{}
+		o = strictjson.Document{}
 	}
 	if err := checkOptions(strategy, o); err != nil {
 		return nil, err
 	}
 	_, flexible := o["password_options"]
-	o.fill(optionDefaults[strategy])
+	fill(o, optionDefaults[strategy])
 	if _, sentPolicy := sent["passwordPolicy"]; flexible && !sentPolicy {
 		delete(o, "passwordPolicy")
 	}
@@ -80,10 +81,10 @@ func newOptions(strategy string, sent document, mask func() string) (document, e
 
 // replacedOptions makes the new options of a PATCH: those that were sent, and
 // what is carried over of the stored ones.
-func replacedOptions(strategy string, stored, sent document, mask func() string) (document, error) {
+func replacedOptions(strategy string, stored, sent strictjson.Document, mask func() string) (strictjson.Document, error) {
 	o := maps.Clone(sent)
 	if o == nil {
-		o = document{}
+		o = strictjson.Document{}
 	}
 	if err := checkOptions(strategy, o); err != nil {
 		return nil, err
@@ -106,7 +107,7 @@ func replacedOptions(strategy string, stored, sent document, mask func() string)
 }
 
 // normalize fills what is always there and drops what means nothing.
-func normalize(strategy string, o document) {
+func normalize(strategy string, o strictjson.Document) {
 	if string(o["set_user_root_attributes"]) == "null" {
 		delete(o, "set_user_root_attributes") // shown only when it was set
 	}
@@ -117,15 +118,34 @@ func normalize(strategy string, o document) {
 			}
 		}
 	}
-	o.fill(standing[strategy])
-	if strategy == "auth0" && o.object("attributes").has("email") {
-		attrs := o.object("attributes")
-		email := attrs.object("email")
-		if email.fill(document{"verification_method": json.RawMessage(`"link"`), "unique": json.RawMessage("true")}) {
-			attrs["email"] = email.encode()
-			o["attributes"] = attrs.encode()
+	fill(o, standing[strategy])
+	if strategy == "auth0" && o.Object("attributes").Has("email") {
+		attrs := o.Object("attributes")
+		email := attrs.Object("email")
+		if fill(email, strictjson.Document{"verification_method": json.RawMessage(`"link"`), "unique": json.RawMessage("true")}) {
+			attrs["email"] = email.Encode()
+			o["attributes"] = attrs.Encode()
 		}
 	}
+}
+
+// fill sets the members of defaults that d lacks, inside objects too, and
+// reports whether there were any. An object that lacks nothing keeps its spelling.
+func fill(d, defaults strictjson.Document) (changed bool) {
+	for name, v := range defaults {
+		have, ok := d[name]
+		switch {
+		case !ok:
+			d[name] = v
+			changed = true
+		case v[0] == '{' && have[0] == '{':
+			if inner := strictjson.ParseDocument(have); fill(inner, strictjson.ParseDocument(v)) {
+				d[name] = inner.Encode()
+				changed = true
+			}
+		}
+	}
+	return changed
 }
 
 // Failures of options (reference/connections.md §1.4).

@@ -9,6 +9,7 @@ import (
 
 	"mangrove/internal/errs"
 	"mangrove/internal/schema"
+	"mangrove/internal/strictjson"
 )
 
 // counter makes masks m1, m2, …
@@ -20,9 +21,9 @@ func counter() func() string {
 	}
 }
 
-func doc(t *testing.T, text string) document {
+func doc(t *testing.T, text string) strictjson.Document {
 	t.Helper()
-	d := parseDocument(json.RawMessage(text))
+	d := strictjson.ParseDocument(json.RawMessage(text))
 	if d == nil {
 		t.Fatalf("no object: %s", text)
 	}
@@ -30,16 +31,16 @@ func doc(t *testing.T, text string) document {
 }
 
 // same compares two JSON objects without regard to order and blanks.
-func same(t *testing.T, got document, want string) {
+func same(t *testing.T, got strictjson.Document, want string) {
 	t.Helper()
 	if g, w := canonical(got), canonical(doc(t, want)); g != w {
 		t.Errorf("got  %s\nwant %s", g, w)
 	}
 }
 
-func canonical(d document) string {
+func canonical(d strictjson.Document) string {
 	var v any
-	if err := json.Unmarshal(d.encode(), &v); err != nil {
+	if err := json.Unmarshal(d.Encode(), &v); err != nil {
 		panic(err)
 	}
 	b, err := json.Marshal(v)
@@ -109,7 +110,7 @@ func TestOptionsKeepDigits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := string(o.encode()); got != `{"a":1.500,"b":100000000000000000001}` {
+	if got := string(o.Encode()); got != `{"a":1.500,"b":100000000000000000001}` {
 		t.Error(got)
 	}
 }
@@ -237,7 +238,7 @@ func TestOtherSpellingsAreOtherNames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Connection{Strategy: "auth0", Options: o.encode()}
+	c := &Connection{Strategy: "auth0", Options: o.Encode()}
 	if !c.Class().Own() || string(o["IMPORT_MODE"]) != "true" {
 		t.Errorf("class %v, options %s", c.Class(), c.Options)
 	}
@@ -248,7 +249,7 @@ func TestShownOptionsNeverShowConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Connection{Strategy: "auth0", Options: o.encode()}
+	c := &Connection{Strategy: "auth0", Options: o.Encode()}
 	if shown := string(c.ShownOptions()); strings.Contains(shown, "hunter2") || !strings.Contains(shown, `"configuration":{"A":"m1"}`) {
 		t.Error(shown)
 	}

@@ -1,6 +1,9 @@
 package connection
 
-import "mangrove/internal/passwd"
+import (
+	"mangrove/internal/passwd"
+	"mangrove/internal/strictjson"
+)
 
 // classicPersonal are the members that password_no_personal_info compares
 // (reference/authentication.md §5.3).
@@ -8,47 +11,47 @@ var classicPersonal = []string{
 	"name", "username", "nickname", "email", "user_metadata.name", "user_metadata.first", "user_metadata.last",
 }
 
-func policyOf(o document) passwd.Policy {
-	if o.has("password_options") {
-		return flexiblePolicy(o.object("password_options"))
+func policyOf(o strictjson.Document) passwd.Policy {
+	if o.Has("password_options") {
+		return flexiblePolicy(o.Object("password_options"))
 	}
 	p := passwd.Policy{
-		Dictionary: o.object("password_dictionary").flag("enable"),
-		Personal:   o.object("password_no_personal_info").flag("enable"),
+		Dictionary: o.Object("password_dictionary").Flag("enable"),
+		Personal:   o.Object("password_no_personal_info").Flag("enable"),
 	}
-	switch level := o.text("passwordPolicy"); {
+	switch level := o.Text("passwordPolicy"); {
 	case level == "None", string(o["passwordPolicy"]) == "null", string(o["passwordPolicy"]) == `""`:
 		p.Level = "none"
 	default:
 		p.Level = level
 	}
-	p.MinLength, _ = o.object("password_complexity_options").number("min_length")
+	p.MinLength, _ = o.Object("password_complexity_options").Number("min_length")
 	if p.Dictionary {
-		p.Custom = o.object("password_dictionary").texts("dictionary")
+		p.Custom = o.Object("password_dictionary").Texts("dictionary")
 	}
 	return p
 }
 
-func flexiblePolicy(o document) passwd.Policy {
-	rules := o.object("complexity")
+func flexiblePolicy(o strictjson.Document) passwd.Policy {
+	rules := o.Object("complexity")
 	c := &passwd.Complexity{
-		Types:      rules.texts("character_types"),
-		ThreeOf4:   rules.text("character_type_rule") == "three_of_four",
-		Identical:  rules.text("identical_characters") == "block",
-		Sequential: rules.text("sequential_characters") == "block",
-		Truncate:   rules.text("max_length_exceeded") == "truncate",
+		Types:      rules.Texts("character_types"),
+		ThreeOf4:   rules.Text("character_type_rule") == "three_of_four",
+		Identical:  rules.Text("identical_characters") == "block",
+		Sequential: rules.Text("sequential_characters") == "block",
+		Truncate:   rules.Text("max_length_exceeded") == "truncate",
 	}
 	var ok bool
-	if c.MinLength, ok = rules.number("min_length"); !ok {
+	if c.MinLength, ok = rules.Number("min_length"); !ok {
 		c.MinLength = defaultMinLength
 	}
 	p := passwd.Policy{
 		Options:    c,
-		Dictionary: o.object("dictionary").flag("active"),
-		Personal:   o.object("profile_data").flag("active"),
+		Dictionary: o.Object("dictionary").Flag("active"),
+		Personal:   o.Object("profile_data").Flag("active"),
 	}
 	if p.Dictionary {
-		p.Custom = o.object("dictionary").texts("custom")
+		p.Custom = o.Object("dictionary").Texts("custom")
 	}
 	return p
 }
@@ -57,11 +60,11 @@ func flexiblePolicy(o document) passwd.Policy {
 // is not set (reference/connections.md §1.6).
 const defaultMinLength = 15
 
-func personalFields(o document) []string {
-	if o.has("password_options") {
-		data := o.object("password_options").object("profile_data")
-		if data.has("blocked_fields") {
-			return data.texts("blocked_fields")
+func personalFields(o strictjson.Document) []string {
+	if o.Has("password_options") {
+		data := o.Object("password_options").Object("profile_data")
+		if data.Has("blocked_fields") {
+			return data.Texts("blocked_fields")
 		}
 	}
 	return classicPersonal

@@ -6,15 +6,16 @@ import (
 	"strings"
 
 	"mangrove/internal/errs"
+	"mangrove/internal/strictjson"
 )
 
 // checkRules are the rules between options of one connection, whatever it was
 // before (reference/connections.md §1.4, §3.2).
-func checkRules(strategy string, o document) error {
-	if o.has("set_user_root_attributes") && !classOf(strategy, o).Upstream() {
+func checkRules(strategy string, o strictjson.Document) error {
+	if o.Has("set_user_root_attributes") && !classOf(strategy, o).Upstream() {
 		return errRootAttributes
 	}
-	if err := checkFieldsMap(o.object("fieldsMap")); err != nil {
+	if err := checkFieldsMap(o.Object("fieldsMap")); err != nil {
 		return err
 	}
 	if strategy != "auth0" {
@@ -23,12 +24,12 @@ func checkRules(strategy string, o document) error {
 	if err := checkPolicyForms(o); err != nil {
 		return err
 	}
-	if o.has("attributes") {
+	if o.Has("attributes") {
 		return checkAttributes(o)
 	}
-	bounds := o.object("validation").object("username")
-	if low, ok := bounds.number("min"); ok {
-		if high, ok := bounds.number("max"); ok && low > high {
+	bounds := o.Object("validation").Object("username")
+	if low, ok := bounds.Number("min"); ok {
+		if high, ok := bounds.Number("max"); ok && low > high {
 			return errUsernameRange
 		}
 	}
@@ -36,33 +37,33 @@ func checkRules(strategy string, o document) error {
 }
 
 // checkAttributes are the rules of flexible identifiers.
-func checkAttributes(o document) error {
-	if o.has("validation") {
+func checkAttributes(o strictjson.Document) error {
+	if o.Has("validation") {
 		return errBothValidation
 	}
-	if o.flag("requires_username") {
+	if o.Flag("requires_username") {
 		return errBothUsername
 	}
-	attrs := o.object("attributes")
+	attrs := o.Object("attributes")
 	identifier := false
 	for _, name := range slices.Sorted(maps.Keys(attrs)) {
-		a := attrs.object(name)
-		if a.flag("profile_required") && a.object("signup").text("status") != "required" {
+		a := attrs.Object(name)
+		if a.Flag("profile_required") && a.Object("signup").Text("status") != "required" {
 			return errs.New(errs.Invalid, "invalid_body", "attribute %s must also be required on signup", name)
 		}
-		identifier = identifier || a.object("identifier").flag("active")
+		identifier = identifier || a.Object("identifier").Flag("active")
 	}
 	if !identifier {
 		return errNoIdentifier
 	}
-	if string(attrs.object("email")["unique"]) == "false" {
+	if string(attrs.Object("email")["unique"]) == "false" {
 		// Sign-in names are unique here; accepting the switch would promise
 		// what creating the second user then refuses.
 		return errNotUnique
 	}
-	rules := attrs.object("username").object("validation")
-	if low, ok := rules.number("min_length"); ok {
-		if high, ok := rules.number("max_length"); ok && low > high {
+	rules := attrs.Object("username").Object("validation")
+	if low, ok := rules.Number("min_length"); ok {
+		if high, ok := rules.Number("max_length"); ok && low > high {
 			return errs.New(errs.Invalid, "invalid_body", "options.attributes.username.validation.min_length must not be greater than max_length")
 		}
 	}
@@ -71,24 +72,24 @@ func checkAttributes(o document) error {
 
 // checkPolicyForms refuses the two forms of a password policy side by side:
 // nobody could tell which one rules.
-func checkPolicyForms(o document) error {
-	if !o.has("password_options") {
+func checkPolicyForms(o strictjson.Document) error {
+	if !o.Has("password_options") {
 		return nil
 	}
 	for _, name := range classicPolicy {
-		if o.has(name) {
+		if o.Has(name) {
 			return errs.New(errs.Invalid, "invalid_body", "Cannot set both options.password_options and options.%s", name)
 		}
 	}
-	rules := o.object("password_options").object("complexity")
-	if rules.text("character_type_rule") == "three_of_four" && len(rules.texts("character_types")) != 4 {
+	rules := o.Object("password_options").Object("complexity")
+	if rules.Text("character_type_rule") == "three_of_four" && len(rules.Texts("character_types")) != 4 {
 		return errs.New(errs.Invalid, "invalid_body",
 			"options.password_options.complexity.character_type_rule can be three_of_four only when all 4 character types are specified")
 	}
 	return nil
 }
 
-func checkFieldsMap(fields document) error {
+func checkFieldsMap(fields strictjson.Document) error {
 	for name := range fields {
 		if strings.Contains(name, ".") {
 			return errDotted
@@ -100,8 +101,8 @@ func checkFieldsMap(fields document) error {
 // checkReplacement are the rules between the options as stored and as they
 // would be. That a database with users stays what it is needs a look at the
 // users: see Service.Patch.
-func checkReplacement(strategy string, stored, o document) error {
-	if strategy == "auth0" && stored.flag("enable_script_context") && !o.flag("enable_script_context") {
+func checkReplacement(strategy string, stored, o strictjson.Document) error {
+	if strategy == "auth0" && stored.Flag("enable_script_context") && !o.Flag("enable_script_context") {
 		return errScriptContext
 	}
 	return nil
@@ -109,6 +110,6 @@ func checkReplacement(strategy string, stored, o document) error {
 
 // customizationChanges reports a change of enabledDatabaseCustomization, which
 // only a database without users may undergo.
-func customizationChanges(strategy string, stored, o document) bool {
-	return strategy == "auth0" && stored.flag("enabledDatabaseCustomization") != o.flag("enabledDatabaseCustomization")
+func customizationChanges(strategy string, stored, o strictjson.Document) bool {
+	return strategy == "auth0" && stored.Flag("enabledDatabaseCustomization") != o.Flag("enabledDatabaseCustomization")
 }

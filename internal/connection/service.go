@@ -57,21 +57,21 @@ func (s *Service) Create(ctx context.Context, members []strictjson.Member, by au
 		return nil, err
 	}
 	c := &Connection{
-		ID: s.NewID(), Name: body.text("name"), Strategy: body.text("strategy"),
-		EnabledClients: unique(body.texts("enabled_clients")),
+		ID: s.NewID(), Name: body.Text("name"), Strategy: body.Text("strategy"),
+		EnabledClients: unique(body.Texts("enabled_clients")),
 		Version:        1, CreatedAt: s.Now().UnixMicro(),
 	}
 	c.UpdatedAt = c.CreatedAt
-	options, err := newOptions(c.Strategy, body.object("options"), s.NewMask)
+	options, err := newOptions(c.Strategy, body.Object("options"), s.NewMask)
 	if err != nil {
 		return nil, err
 	}
-	c.Options = options.encode()
-	c.setRealms(body.texts("realms"))
+	c.Options = options.Encode()
+	c.setRealms(body.Texts("realms"))
 	if err := s.clientsExist(ctx, c.EnabledClients); err != nil {
 		return nil, err
 	}
-	extra := document{
+	extra := strictjson.Document{
 		"is_domain_connection": json.RawMessage("false"),
 		"authentication":       json.RawMessage(`{"active":true}`),
 		"connected_accounts":   json.RawMessage(`{"active":false}`),
@@ -85,7 +85,7 @@ func (s *Service) Create(ctx context.Context, members []strictjson.Member, by au
 	if err := setExtra(extra, body); err != nil {
 		return nil, err
 	}
-	c.Extra = extra.encode()
+	c.Extra = extra.Encode()
 	return c, s.Store.CreateConnection(ctx, c, s.event(by, "Create a connection", c.ID, c.Name))
 }
 
@@ -101,7 +101,7 @@ func (s *Service) Patch(ctx context.Context, id string, ifVersion int64, members
 	if err != nil {
 		return nil, err
 	}
-	clients := unique(body.texts("enabled_clients"))
+	clients := unique(body.Texts("enabled_clients"))
 	if err := s.clientsExist(ctx, clients); err != nil {
 		return nil, err
 	}
@@ -113,8 +113,8 @@ func (s *Service) Patch(ctx context.Context, id string, ifVersion int64, members
 		if ifVersion != 0 && ifVersion != c.Version {
 			return ErrStale
 		}
-		if body.has("options") {
-			stored, sent := parseDocument(c.Options), body.object("options")
+		if body.Has("options") {
+			stored, sent := strictjson.ParseDocument(c.Options), body.Object("options")
 			options, err := replacedOptions(c.Strategy, stored, sent, s.NewMask)
 			if err != nil {
 				return err
@@ -122,26 +122,26 @@ func (s *Service) Patch(ctx context.Context, id string, ifVersion int64, members
 			if customizationChanges(c.Strategy, stored, options) && !mayCustomize {
 				return errHasUsers
 			}
-			c.Options = options.encode()
+			c.Options = options.Encode()
 		}
-		if body.has("enabled_clients") {
+		if body.Has("enabled_clients") {
 			c.EnabledClients = slices.Clone(clients)
 		}
 		if _, ok := body["realms"]; ok {
-			c.setRealms(body.texts("realms"))
+			c.setRealms(body.Texts("realms"))
 		}
-		extra := parseDocument(c.Extra)
+		extra := strictjson.ParseDocument(c.Extra)
 		if extra == nil {
-			extra = document{}
+			extra = strictjson.Document{}
 		}
 		// The contract: a PATCH without display_name puts the name in its place.
-		if _, ok := body["display_name"]; !ok && extra.has("display_name") {
+		if _, ok := body["display_name"]; !ok && extra.Has("display_name") {
 			extra["display_name"] = profile.Text(c.Name)
 		}
 		if err := setExtra(extra, body); err != nil {
 			return err
 		}
-		c.Extra = extra.encode()
+		c.Extra = extra.Encode()
 		c.UpdatedAt = s.Now().UnixMicro()
 		return nil
 	}
@@ -150,8 +150,8 @@ func (s *Service) Patch(ctx context.Context, id string, ifVersion int64, members
 
 // mayCustomize looks, before the transaction, whether enabledDatabaseCustomization
 // may change: only while the database has no users.
-func (s *Service) mayCustomize(ctx context.Context, c *Connection, body document) (bool, error) {
-	if !body.has("options") || !customizationChanges(c.Strategy, parseDocument(c.Options), body.object("options")) {
+func (s *Service) mayCustomize(ctx context.Context, c *Connection, body strictjson.Document) (bool, error) {
+	if !body.Has("options") || !customizationChanges(c.Strategy, strictjson.ParseDocument(c.Options), body.Object("options")) {
 		return false, nil
 	}
 	users, err := s.Store.HasUsers(ctx, c.ID)
@@ -244,7 +244,7 @@ func (c *Connection) setRealms(realms []string) {
 }
 
 // setExtra takes the remaining members of a body over.
-func setExtra(extra, body document) error {
+func setExtra(extra, body strictjson.Document) error {
 	for _, name := range []string{
 		"display_name", "is_domain_connection", "show_as_button", "metadata", "authentication",
 		"connected_accounts", "cross_app_access_requesting_app",
@@ -253,16 +253,16 @@ func setExtra(extra, body document) error {
 			extra[name] = v
 		}
 	}
-	if extra.object("cross_app_access_requesting_app").flag("active") {
+	if extra.Object("cross_app_access_requesting_app").Flag("active") {
 		return errCrossApp
 	}
-	if metadata := body.object("metadata"); metadata != nil {
+	if metadata := body.Object("metadata"); metadata != nil {
 		for key, v := range metadata {
 			if string(v) == "null" {
 				delete(metadata, key)
 			}
 		}
-		extra["metadata"] = metadata.encode()
+		extra["metadata"] = metadata.Encode()
 	}
 	return nil
 }

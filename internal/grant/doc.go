@@ -2,5 +2,5 @@
 //
 // Owns: the noun, its bodies (body.go), its rules and use cases (service.go).
 // Does not own: token issuing (op), SQL (store), wire form and routes (mgmt).
-// May import: errs, opt, schema, strictjson, oauth, audit, go-json-experiment.
+// May import: errs, opt, schema, strictjson, oauth, audit.
 package grant

@@ -27,11 +27,11 @@ func (g *Grant) ForClient() bool { return g.SubjectType() != SubjectUser }
 func (g *Grant) ForUser() bool { return g.SubjectType() == SubjectUser }
 
 // SubjectType is subject_type, or empty.
-func (g *Grant) SubjectType() string { return parseDocument(g.Extra).text("subject_type") }
+func (g *Grant) SubjectType() string { return strictjson.ParseDocument(g.Extra).Text("subject_type") }
 
 // AllowAllScopes reports whether the grant has every scope of the API, whatever Scope says.
 func (g *Grant) AllowAllScopes() bool {
-	return string(parseDocument(g.Extra)["allow_all_scopes"]) == "true"
+	return strictjson.ParseDocument(g.Extra).Flag("allow_all_scopes")
 }
 
 // Service is the use cases. All fields are required.
@@ -96,9 +96,9 @@ func (s *Service) List(ctx context.Context, q Query, p Page) ([]*Grant, int, err
 }
 
 func (q Query) matches(g *Grant) bool {
-	extra := parseDocument(g.Extra)
-	any := string(extra["allow_any_organization"]) == "true"
-	return (q.SubjectType == "" || extra.text("subject_type") == q.SubjectType) &&
+	extra := strictjson.ParseDocument(g.Extra)
+	any := extra.Flag("allow_any_organization")
+	return (q.SubjectType == "" || extra.Text("subject_type") == q.SubjectType) &&
 		(q.AllowAnyOrganization == nil || *q.AllowAnyOrganization == any)
 }
 
@@ -109,7 +109,7 @@ func (s *Service) Create(ctx context.Context, members []strictjson.Member, by au
 	if err != nil {
 		return nil, err
 	}
-	g := &Grant{ID: s.NewID(), ClientID: body.text("client_id"), Audience: body.text("audience"), Scope: unique(body.texts("scope")), Version: 1}
+	g := &Grant{ID: s.NewID(), ClientID: body.Text("client_id"), Audience: body.Text("audience"), Scope: unique(body.Texts("scope")), Version: 1}
 	switch ok, err := s.HasClient(ctx, g.ClientID); {
 	case err != nil:
 		return nil, err
@@ -119,9 +119,9 @@ func (s *Service) Create(ctx context.Context, members []strictjson.Member, by au
 	if err := s.checkScopes(ctx, g.Audience, g.Scope); err != nil {
 		return nil, err
 	}
-	extra := document{}
+	extra := strictjson.Document{}
 	setExtra(extra, body, "subject_type")
-	g.Extra = extra.encode()
+	g.Extra = extra.Encode()
 	return g, s.Store.CreateGrant(ctx, g, s.event(by, "Create a client grant"))
 }
 
@@ -135,7 +135,7 @@ func (s *Service) Patch(ctx context.Context, id string, members []strictjson.Mem
 	if err != nil {
 		return nil, err
 	}
-	scope := unique(body.texts("scope"))
+	scope := unique(body.Texts("scope"))
 	if err := s.checkScopes(ctx, now.Audience, scope); err != nil {
 		return nil, err
 	}
@@ -143,12 +143,12 @@ func (s *Service) Patch(ctx context.Context, id string, members []strictjson.Mem
 		if _, ok := body["scope"]; ok {
 			g.Scope = slices.Clone(scope)
 		}
-		extra := parseDocument(g.Extra)
+		extra := strictjson.ParseDocument(g.Extra)
 		if extra == nil {
-			extra = document{}
+			extra = strictjson.Document{}
 		}
 		setExtra(extra, body)
-		g.Extra = extra.encode()
+		g.Extra = extra.Encode()
 		return nil
 	}
 	return s.Store.UpdateGrant(ctx, id, edit, s.event(by, "Update a client grant"))
@@ -186,7 +186,7 @@ func (s *Service) checkScopes(ctx context.Context, audience string, scope []stri
 }
 
 // setExtra takes the remaining members over; null unsets.
-func setExtra(extra, body document, more ...string) {
+func setExtra(extra, body strictjson.Document, more ...string) {
 	for _, name := range append(more, "organization_usage", "allow_any_organization", "authorization_details_types", "allow_all_scopes") {
 		switch v, ok := body[name]; {
 		case !ok:

@@ -1,46 +1,11 @@
 package resourceserver
 
 import (
-	"encoding/json"
 	"regexp"
-
-	jsonv2 "github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"mangrove/internal/schema"
 	"mangrove/internal/strictjson"
 )
-
-// document is a JSON object by members.
-type document map[string]json.RawMessage
-
-func parseDocument(raw json.RawMessage) document {
-	var d document
-	if len(raw) == 0 || jsonv2.Unmarshal(raw, &d) != nil {
-		return nil
-	}
-	return d
-}
-
-// encode is the compact form, members sorted by name.
-func (d document) encode() json.RawMessage {
-	if len(d) == 0 {
-		return json.RawMessage("{}")
-	}
-	b, err := jsonv2.Marshal(d, jsonv2.Deterministic(true))
-	if err != nil {
-		panic(err) // the members are valid JSON: they were parsed
-	}
-	return b
-}
-
-func (d document) text(name string) string {
-	var s string
-	if v := d[name]; len(v) == 0 || jsonv2.Unmarshal(v, &s) != nil {
-		return ""
-	}
-	return s
-}
 
 // MaxScopes of one API.
 const MaxScopes = 2000
@@ -109,19 +74,9 @@ var createBody = schema.Property{
 
 var patchBody = schema.Property{Types: schema.Object, Closed: true, Members: settable}
 
-func checkBody(p *schema.Property, members []strictjson.Member) (document, error) {
-	raw := []byte{'{'}
-	body := make(document, len(members))
-	for i, m := range members {
-		if i > 0 {
-			raw = append(raw, ',')
-		}
-		raw, _ = jsontext.AppendQuote(raw, m.Name) // names are valid UTF-8: strictjson saw them
-		raw = append(append(raw, ':'), m.Value...)
-		body[m.Name] = m.Value
-	}
-	if bad := p.Check("", append(raw, '}')); len(bad) > 0 {
+func checkBody(p *schema.Property, members []strictjson.Member) (strictjson.Document, error) {
+	if bad := p.Check("", strictjson.Join(members)); len(bad) > 0 {
 		return nil, schema.Error(bad)
 	}
-	return body, nil
+	return strictjson.NewDocument(members), nil
 }

@@ -46,7 +46,7 @@ var (
 )
 
 // defaults of a new API (reference/authentication.md §7.2, the recorded minimal body).
-var defaults = parseDocument(json.RawMessage(`{
+var defaults = strictjson.ParseDocument(json.RawMessage(`{
 	"allow_offline_access": false,
 	"skip_consent_for_verifiable_first_party_clients": false,
 	"subject_type_authorization": {"client": {"policy": "require_client_grant"}, "user": {"policy": "allow_all"}},
@@ -92,7 +92,7 @@ func (s *Service) Create(ctx context.Context, members []strictjson.Member, by au
 	if err != nil {
 		return nil, err
 	}
-	r := &ResourceServer{ID: s.NewID(), Identifier: body.text("identifier"), Version: 1, CreatedAt: s.Now().UnixMicro()}
+	r := &ResourceServer{ID: s.NewID(), Identifier: body.Text("identifier"), Version: 1, CreatedAt: s.Now().UnixMicro()}
 	r.UpdatedAt = r.CreatedAt
 	if s.Reserved != nil && s.Reserved(r.Identifier) {
 		return nil, errReserved
@@ -103,7 +103,7 @@ func (s *Service) Create(ctx context.Context, members []strictjson.Member, by au
 	if err := settle(doc, defaults); err != nil {
 		return nil, err
 	}
-	r.Doc = doc.encode()
+	r.Doc = doc.Encode()
 	return r, s.Store.CreateResourceServer(ctx, r, s.event(by, "Create a resource server"))
 }
 
@@ -125,16 +125,16 @@ func (s *Service) Patch(ctx context.Context, idOrIdentifier string, members []st
 				}
 			}
 		}
-		old := parseDocument(r.Doc)
+		old := strictjson.ParseDocument(r.Doc)
 		doc := maps.Clone(old)
 		if doc == nil {
-			doc = document{}
+			doc = strictjson.Document{}
 		}
 		maps.Copy(doc, body)
 		if err := settle(doc, old); err != nil {
 			return err
 		}
-		r.Doc, r.UpdatedAt = doc.encode(), s.Now().UnixMicro()
+		r.Doc, r.UpdatedAt = doc.Encode(), s.Now().UnixMicro()
 		return nil
 	}
 	return s.Store.UpdateResourceServer(ctx, now.ID, edit, s.event(by, "Update a resource server"))
@@ -159,30 +159,30 @@ func (s *Service) event(by audit.Event, description string) audit.Event {
 
 // settle drops nulls, fills the half of subject_type_authorization that was not
 // sent from old, and checks what a schema cannot say.
-func settle(doc, old document) error {
+func settle(doc, old strictjson.Document) error {
 	maps.DeleteFunc(doc, func(_ string, v json.RawMessage) bool { return string(v) == "null" })
-	if doc.text("signing_alg") != "RS256" {
+	if doc.Text("signing_alg") != "RS256" {
 		return errSigningAlg
 	}
-	subjects, was := parseDocument(doc["subject_type_authorization"]), parseDocument(old["subject_type_authorization"])
+	subjects, was := doc.Object("subject_type_authorization"), old.Object("subject_type_authorization")
 	for _, kind := range []string{"client", "user"} {
-		if _, ok := parseDocument(subjects[kind])["policy"]; !ok && was[kind] != nil {
+		if _, ok := subjects.Object(kind)["policy"]; !ok && was[kind] != nil {
 			if subjects == nil {
-				subjects = document{}
+				subjects = strictjson.Document{}
 			}
 			subjects[kind] = was[kind]
 		}
 	}
 	if subjects != nil {
-		doc["subject_type_authorization"] = subjects.encode()
+		doc["subject_type_authorization"] = subjects.Encode()
 	}
 	return checkScopes(doc)
 }
 
 // checkScopes refuses a scope that is there twice.
-func checkScopes(doc document) error {
+func checkScopes(doc strictjson.Document) error {
 	seen := map[string]bool{}
-	for _, sc := range parseSettings(doc.encode()).Scopes {
+	for _, sc := range parseSettings(doc.Encode()).Scopes {
 		if seen[sc.Value] {
 			return errs.New(errs.Invalid, "invalid_body", "Duplicate scope: %s", sc.Value)
 		}
@@ -202,7 +202,7 @@ func ManagementAPI(publicURL string, at int64) *ResourceServer {
 	if err != nil {
 		panic(err) // constants
 	}
-	doc := document{
+	doc := strictjson.Document{
 		"name":                 json.RawMessage(`"` + ManagementName + `"`),
 		"allow_offline_access": json.RawMessage("false"),
 		"skip_consent_for_verifiable_first_party_clients": json.RawMessage("false"),
@@ -213,6 +213,6 @@ func ManagementAPI(publicURL string, at int64) *ResourceServer {
 		"subject_type_authorization": defaults["subject_type_authorization"],
 	}
 	return &ResourceServer{
-		ID: NewID(), Identifier: publicURL + "/api/v2/", System: true, Doc: doc.encode(), Version: 1, CreatedAt: at, UpdatedAt: at,
+		ID: NewID(), Identifier: publicURL + "/api/v2/", System: true, Doc: doc.Encode(), Version: 1, CreatedAt: at, UpdatedAt: at,
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	jsonv2 "github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"mangrove/internal/opt"
 	"mangrove/internal/schema"
@@ -82,15 +81,7 @@ type body struct {
 
 // read checks the members of a body and gives them their types; schema.Error.
 func read(p *schema.Property, list []strictjson.Member) (body, error) {
-	raw := []byte{'{'}
-	for i, m := range list {
-		if i > 0 {
-			raw = append(raw, ',')
-		}
-		raw, _ = jsontext.AppendQuote(raw, m.Name) // names are valid UTF-8: strictjson saw them
-		raw = append(append(raw, ':'), m.Value...)
-	}
-	raw = append(raw, '}')
+	raw := strictjson.Join(list)
 	if bad := p.Check("", raw); len(bad) > 0 {
 		return body{}, schema.Error(bad)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -137,8 +138,9 @@ func TestManyNames(t *testing.T) {
 }
 
 // The law: what jsontext accepts under RFC 7493 is what we accept, but for depth
-// and NUL, and the canonical texts are the same bytes; encoding/json reads the
-// same members; compacting twice changes nothing.
+// and NUL, and the canonical texts are the same bytes; encoding/json and Document
+// read the same members; joining them gives the text; compacting twice changes
+// nothing.
 func FuzzObject(f *testing.F) {
 	for _, s := range []string{
 		`{}`, `{"a":1,"b":[true,false,null,"x\u0041\n"]}`, `{"a":{"a":{"a":-1.5e+7}}}`, `{"\u0061":1,"a":2}`,
@@ -196,6 +198,13 @@ func FuzzObject(f *testing.F) {
 			if err != nil || !bytes.Equal(v, m.Value) {
 				t.Fatalf("member %q is %q, encoding/json has %q (%v)", m.Name, m.Value, v, err)
 			}
+		}
+		if joined := Join(members); !bytes.Equal(joined, got) {
+			t.Fatalf("%q joined is %q", got, joined)
+		}
+		sameValue := func(a, b json.RawMessage) bool { return bytes.Equal(a, b) }
+		if d := ParseDocument(got); d == nil || !maps.EqualFunc(d, NewDocument(members), sameValue) {
+			t.Fatalf("%q is the document %v", got, d)
 		}
 	})
 }

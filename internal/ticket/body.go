@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"mangrove/internal/errs"
-	"mangrove/internal/profile"
 	"mangrove/internal/schema"
 	"mangrove/internal/strictjson"
 	"mangrove/internal/user"
@@ -160,14 +159,7 @@ func ReadRequest(purpose Purpose, members []strictjson.Member) (Request, error) 
 func ReadMailRequest(members []strictjson.Member) (Request, error) { return read(&mailBody, members) }
 
 func read(form *schema.Property, members []strictjson.Member) (Request, error) {
-	raw := []byte{'{'}
-	for i, m := range members {
-		if i > 0 {
-			raw = append(raw, ',')
-		}
-		raw = append(append(append(raw, profile.Text(m.Name)...), ':'), m.Value...)
-	}
-	raw = append(raw, '}')
+	raw := strictjson.Join(members)
 	if bad := form.Check("", raw); len(bad) > 0 {
 		return Request{}, schema.Error(bad)
 	}
