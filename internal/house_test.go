@@ -261,7 +261,18 @@ func TestSQLBothEnginesSpeak(t *testing.T) {
 // TestOneWayOut: requests that leave the house go through outbound.
 func TestOneWayOut(t *testing.T) {
 	word := regexp.MustCompile(`http\.(DefaultClient|DefaultTransport|Get\(|Post\(|PostForm\(|Head\()|&http\.Client\{`)
-	may := []string{"outbound", "demo", "bench", "fakeidp", "store/storetest"}
+	nobodyUses(t, word, "take the guarded client that server hands in (outbound)", "outbound", "demo", "bench", "fakeidp", "store/storetest")
+}
+
+// TestUserAgentsAreText: a header may hold bytes that a store of texts refuses.
+func TestUserAgentsAreText(t *testing.T) {
+	nobodyUses(t, regexp.MustCompile(`\.UserAgent\(\)|"User-Agent"`), "take web.UserAgent", "web", "outbound", "demo", "bench", "fakeidp")
+}
+
+// nobodyUses looks for a word in all sources but those of the packages that may
+// have it.
+func nobodyUses(t *testing.T, word *regexp.Regexp, instead string, may ...string) {
+	t.Helper()
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err
@@ -274,7 +285,7 @@ func TestOneWayOut(t *testing.T) {
 			return err
 		}
 		if w := word.Find(b); w != nil {
-			t.Errorf("%s uses %s: take the guarded client that server hands in (outbound)", path, w)
+			t.Errorf("%s uses %s: %s", path, w, instead)
 		}
 		return nil
 	})

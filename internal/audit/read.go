@@ -3,7 +3,9 @@ package audit
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
+	"time"
 
 	"mangrove/internal/errs"
 )
@@ -15,6 +17,9 @@ var (
 	// would be an answer that silently lacks some.
 	ErrBroad = errs.New(errs.Invalid, "invalid_query_string",
 		"The search goes through too many log events. Please narrow it by user_id or by a range of date.")
+	// ErrSearchTimeout ends a search that has so many conditions that it would hold
+	// a processor for minutes.
+	ErrSearchTimeout = errs.New(errs.Unavailable, "query_timeout", "The query exceeded the timeout. Please try refining your search criteria.")
 )
 
 // Window is how far a list reaches by page (reference/users.md §3.9).
@@ -25,6 +30,9 @@ const Step = 1000
 
 // maxSteps bounds what a search goes through in all.
 const maxSteps = 20
+
+// searchLimit is how long one search may take.
+const searchLimit = 2 * time.Second
 
 // Settled is how old, in microseconds, an event is before a checkpoint shows
 // it. An event is dated when its cause begins and seen when that commits: a
@@ -105,8 +113,18 @@ var sortKeys = map[string]func(*Event) string{
 }
 
 // List is a page of the events that search finds, and how many there are if the
-// page asks for that. The answer is exact, or it is ErrBroad.
+// page asks for that. The answer is exact, or it is ErrBroad or ErrSearchTimeout.
 func List(ctx context.Context, r Reader, search *Search, p Page) ([]Event, int, error) {
+	ctx, cancel := context.WithTimeout(ctx, searchLimit)
+	defer cancel()
+	page, total, err := list(ctx, r, search, p)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = ErrSearchTimeout.Because(err)
+	}
+	return page, total, err
+}
+
+func list(ctx context.Context, r Reader, search *Search, p Page) ([]Event, int, error) {
 	key := sortKeys[p.SortBy]
 	span := search.span()
 	span.Newest = p.Descending || key != nil
@@ -161,6 +179,10 @@ func collect(ctx context.Context, r Reader, span Span, search *Search, want int)
 			return nil, false, err
 		}
 		for i := range step {
+			// Thousands of conditions on one event take a while.
+			if err := ctx.Err(); err != nil {
+				return nil, false, err
+			}
 			if !search.Matches(&step[i]) {
 				continue
 			}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mangrove/internal/query"
 )
@@ -126,6 +127,40 @@ func TestList(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A search whose time is over ends between two events, and says so; the caller's
+// own end is none of its time.
+func TestListEnds(t *testing.T) {
+	late, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	gone, leave := context.WithCancel(t.Context())
+	for _, row := range []struct {
+		name string
+		ctx  context.Context
+		at   int // the event at which the caller leaves
+		asks int
+		want error
+	}{
+		{"in time", t.Context(), -1, 40, nil},
+		{"over", late, -1, 0, ErrSearchTimeout},
+		{"the caller has gone", gone, 3, 4, context.Canceled},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			asked := 0
+			s := &Search{root: func(*Event) bool {
+				if asked == row.at {
+					leave()
+				}
+				asked++
+				return true
+			}}
+			if _, _, err := List(row.ctx, numberedLog(40), s, Page{Limit: 50}); !errors.Is(err, row.want) || asked != row.asks {
+				t.Errorf("%v after %d events", err, asked)
+			}
+		})
+	}
+	leave()
 }
 
 func TestSince(t *testing.T) {

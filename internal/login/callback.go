@@ -11,6 +11,7 @@ import (
 	"mangrove/internal/errs"
 	"mangrove/internal/oauth"
 	"mangrove/internal/upstream"
+	"mangrove/internal/web"
 )
 
 // comeBack is GET and POST /login/callback: the browser returns from a provider.
@@ -107,6 +108,6 @@ func (f *Flow) stillAllowed(ctx context.Context, p *pass) (*connection.Connectio
 
 // providerError passes on why the provider refused (reference/authentication.md §2.9).
 func providerError(got url.Values) *oauth.AuthorizeError {
-	text := cmp.Or(plain(got.Get("error_description"), 200), plain(got.Get("error"), 100), "The identity provider refused.")
+	text := cmp.Or(web.Printable(got.Get("error_description"), 200), web.Printable(got.Get("error"), 100), "The identity provider refused.")
 	return &oauth.AuthorizeError{Code: "access_denied", Description: text}
 }

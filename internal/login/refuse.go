@@ -3,8 +3,6 @@ package login
 import (
 	"errors"
 	"net/http"
-	"strings"
-	"unicode"
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
@@ -48,37 +46,18 @@ func (f *Flow) end(w http.ResponseWriter, r *http.Request, p *pass, why *oauth.A
 func (f *Flow) refused(r *http.Request, clientID string, c *connection.Connection, description string) {
 	e := audit.Event{
 		Type: audit.LoginFailed, At: f.now(), Description: description, ClientID: clientID,
-		IP: web.ClientIP(r), UserAgent: userAgent(r),
+		IP: web.ClientIP(r), UserAgent: web.UserAgent(r),
 	}
 	if c != nil {
 		e.Connection, e.ConnectionID = c.Name, c.ID
 	}
 	if err := f.d.Audit.AppendEvents(r.Context(), e); err != nil {
-		web.Note(r, "audit", "not written: "+plain(err.Error(), 200))
+		web.Note(r, "audit", "not written: "+web.Printable(err.Error(), 200))
 	}
 }
 
 func (f *Flow) actor(r *http.Request, p *pass) user.Actor {
-	return user.Actor{ClientID: p.req.ClientID, IP: web.ClientIP(r), UserAgent: userAgent(r)}
-}
-
-func userAgent(r *http.Request) string { return plain(r.UserAgent(), 512) }
-
-// plain keeps the printable characters of a foreign text, up to limit of them.
-func plain(s string, limit int) string {
-	var b strings.Builder
-	n := 0
-	for _, c := range s {
-		if n == limit {
-			break
-		}
-		if c == unicode.ReplacementChar || !unicode.IsPrint(c) {
-			continue
-		}
-		b.WriteRune(c)
-		n++
-	}
-	return strings.TrimSpace(b.String())
+	return user.Actor{ClientID: p.req.ClientID, IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
 }
 
 // noteCause tells the operator why, without saying who: the causes of
@@ -86,6 +65,6 @@ func plain(s string, limit int) string {
 func noteCause(r *http.Request, c *connection.Connection, err error) {
 	web.Note(r, "connection", c.ID)
 	if cause := errs.From(err).Cause; cause != nil {
-		web.Note(r, "cause", plain(cause.Error(), 300))
+		web.Note(r, "cause", web.Printable(cause.Error(), 300))
 	}
 }

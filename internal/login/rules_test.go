@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"mangrove/internal/connection"
@@ -167,30 +166,6 @@ func TestRefusal(t *testing.T) {
 			t.Errorf("%v: %v %v", row.err, why, ok)
 		}
 	}
-}
-
-// The law: only printable characters, no more than the limit, in their order.
-func FuzzPlain(f *testing.F) {
-	for _, s := range []string{"plain", "a\r\nb", "\x1b[31mred", "\u202eabc", "\xff\xfe", "é日本", strings.Repeat("x", 300)} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		got := plain(s, 200)
-		if !utf8.ValidString(got) || utf8.RuneCountInString(got) > 200 {
-			t.Fatalf("%q became %q", s, got)
-		}
-		rest := s
-		for _, c := range got {
-			if !unicode.IsPrint(c) {
-				t.Fatalf("%q holds %q", got, c)
-			}
-			i := strings.IndexRune(rest, c)
-			if i < 0 {
-				t.Fatalf("%q is not a part of %q", got, s)
-			}
-			rest = rest[i:]
-		}
-	})
 }
 
 // The law: what is accepted means one thing: every name once, and encoded anew

@@ -44,7 +44,7 @@ func (c *caller) actsOn(id user.ID, scopes ...string) error {
 
 // actor is the caller for the records of the use cases.
 func (c *caller) actor(r *http.Request) user.Actor {
-	a := user.Actor{ClientID: c.ClientID, IP: web.ClientIP(r), UserAgent: r.UserAgent()}
+	a := user.Actor{ClientID: c.ClientID, IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
 	if c.own {
 		a.UserID = c.Subject
 	}

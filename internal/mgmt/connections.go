@@ -29,6 +29,7 @@ func (a *api) connectionRoutes() []route {
 		{"GET", "/connections/{id}", oneOf("read:connections"), a.getConnection},
 		{"PATCH", "/connections/{id}", oneOf("update:connections"), a.patchConnection},
 		{"DELETE", "/connections/{id}", oneOf("delete:connections"), a.deleteConnection},
+		{"DELETE", "/connections/{id}/users", oneOf("delete:users"), a.deleteConnectionUser},
 		{"GET", "/connections/{id}/status", oneOf("read:connections"), a.connectionStatus},
 		{"GET", "/connections/{id}/clients", oneOf("read:connections"), a.connectionClients},
 		{"PATCH", "/connections/{id}/clients", oneOf("update:connections"), a.setConnectionClients},

@@ -29,8 +29,10 @@ const (
 	// pieceSize is how much of a file is in memory at once, and how much of it
 	// is stored at once.
 	pieceSize = 512 << 10
-	// maxParts and maxField bound what comes beside the file.
+	// maxParts, maxName and maxField bound what comes beside the file: a header
+	// alone may have megabytes.
 	maxParts = 100
+	maxName  = 100
 	maxField = 4 << 10
 	// aroundFile is what the other parts and the boundaries may take in all.
 	aroundFile = 1 << 20
@@ -176,6 +178,9 @@ func (u *upload) readError(err error) error {
 }
 
 func (u *upload) readField(name string, part *multipart.Part) error {
+	if len(name) > maxName {
+		return errMultipart
+	}
 	b, err := io.ReadAll(io.LimitReader(part, maxField+1))
 	if err != nil {
 		return u.readError(err)

@@ -97,6 +97,7 @@ func TestImportUsers(t *testing.T) {
 			{"upsert is no boolean", []part{connection, {name: "upsert", text: "yes"}, file(small)}, 400, "on property upsert", "", ""},
 			{"two files", []part{connection, file(small), file(small)}, 400, "Payload validation error: 'Invalid multipart payload format'.", "", ""},
 			{"field twice", []part{connection, connection, file(small)}, 400, "Invalid multipart payload format", "", ""},
+			{"long name of a field", []part{connection, {name: strings.Repeat("x", 101), text: "x"}, file(small)}, 400, "Invalid multipart payload format", "", ""},
 			{"long field", []part{connection, {name: "external_id", text: large}, file(small)}, 400, "Invalid multipart payload format", "", ""},
 			{"NUL in a field", []part{connection, {name: "external_id", text: "a\x00"}, file(small)}, 400, "Invalid multipart payload format", "", ""},
 			{"many parts", append(make([]part, 200), connection, file(small)), 400, "Invalid multipart payload format", "", ""},

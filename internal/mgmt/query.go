@@ -83,7 +83,9 @@ func (q *query) text(p schema.Property) string {
 // required is text for a parameter that has to be there.
 func (q *query) required(p schema.Property) string {
 	if !q.values.Has(p.Name) {
-		q.refuse(p.Name, p.Description, schema.ObjectRequired, "Missing required property: "+p.Name)
+		if q.bad == nil {
+			q.bad = queryError(schema.Missing(p.Name))
+		}
 		return ""
 	}
 	return q.text(p)

@@ -123,7 +123,9 @@ func newAPI(d Deps) *api {
 	}
 }
 
-func (a *api) handler() http.Handler {
+// router has the routes of the table behind their guard, and the one that is not
+// in it.
+func (a *api) router() *chi.Mux {
 	mux := chi.NewRouter()
 	unknown := web.Serve(func(http.ResponseWriter, *http.Request) error { return errNoRoute }, render)
 	mux.NotFound(unknown.ServeHTTP)
@@ -138,6 +140,11 @@ func (a *api) handler() http.Handler {
 	download := web.Serve(a.download, render)
 	mux.Method(http.MethodGet, downloadPath, download)
 	mux.Method(http.MethodHead, downloadPath, download)
+	return mux
+}
+
+func (a *api) handler() http.Handler {
+	mux := a.router()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = web.OnEscaped(r)
 		// A route context of our own: an outer router's holds the path as that

@@ -2,6 +2,7 @@ package mgmt
 
 import (
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -38,7 +39,7 @@ func TestReadUsers(t *testing.T) {
 			{"by email without tokens", byEmail + "gus@example.com", "read:users", 200, []string{`"google-oauth2|117"`}, []string{"upstream-secret"}},
 			{"by email with tokens", byEmail + "gus@example.com", "read:users read:user_idp_tokens", 200, []string{"upstream-secret"}, nil},
 			{"by email, tokens scope alone", byEmail + "gus@example.com", "read:user_idp_tokens", 403, []string{"expected any of: read:users"}, nil},
-			{"by no email", "/users-by-email", "read:users", 400, []string{"Query validation error: 'Missing required property: email'", "invalid_query_string"}, nil},
+			{"by no email", "/users-by-email", "read:users", 400, []string{`"Query validation error: 'Missing required property: email'."`, "invalid_query_string"}, nil},
 			{"by two", byEmail + "a@example.com&email=b@example.com", "read:users", 400, []string{"found type array' on property email"}, nil},
 			{"by a bad text", byEmail + "%c3%28", "read:users", 400, []string{"invalid_query_string"}, nil},
 		} {
@@ -110,6 +111,33 @@ func TestPatchUser(t *testing.T) {
 					if row.status >= 400 && w.stored(t, id) != old {
 						t.Errorf("%s was changed by a refused call", id)
 					}
+				}
+			})
+		}
+	})
+}
+
+// reference/users.md §1.11: POST says 409, PATCH 400.
+func TestPatchToWhatIsTaken(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		bearer := w.machine(t, "create:users update:users")
+		for _, body := range []string{
+			`{"connection":"Users","email":"bob@example.com","user_id":"bob","password":"` + password + `"}`,
+			`{"connection":"sms","phone_number":"+15550100","user_id":"sue"}`,
+			`{"connection":"sms","phone_number":"+15550101","user_id":"tom"}`,
+		} {
+			answers(t, w.call(t, "POST", "/users", bearer, body), 201, nil, nil)
+		}
+		for _, row := range []struct{ name, id, body, message string }{
+			{"e-mail", "auth0|bob", `{"email":"ANN@example.com","given_name":"B"}`, "The specified new email already exists"},
+			{"phone number", "sms|tom", `{"phone_number":"+15550100"}`, "The user already exists."},
+		} {
+			t.Run(row.name, func(t *testing.T) {
+				before := w.stored(t, user.ID(row.id))
+				answers(t, w.call(t, "PATCH", "/users/"+url.PathEscape(row.id), bearer, row.body), 400,
+					[]string{`{"statusCode":400,"error":"Bad Request","message":"` + row.message + `","errorCode":"auth0_idp_error"}`}, nil)
+				if w.stored(t, user.ID(row.id)) != before {
+					t.Error("the user was changed by a refused call")
 				}
 			})
 		}

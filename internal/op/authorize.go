@@ -36,7 +36,7 @@ func (e *Endpoints) authorize(w http.ResponseWriter, r *http.Request) error {
 	}
 	c, redirect, err := e.recipient(ctx, p)
 	if err != nil {
-		a := user.Actor{ClientID: clip(p.get("client_id")), IP: web.ClientIP(r), UserAgent: r.UserAgent()}
+		a := user.Actor{ClientID: clip(p.get("client_id")), IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
 		e.recordFailure(ctx, a, problemOf(err).text)
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"unicode/utf8"
 
 	"mangrove/internal/client"
 	"mangrove/internal/user"
@@ -51,7 +52,8 @@ func credentialsOf(authorization string, p map[string]string) (credentials, bool
 	if body := p["client_id"]; body != "" && body != c.id {
 		return c, false
 	}
-	return c, c.id != "" && p["client_secret"] == ""
+	// No client has an id of anything but text, and no store looks for one.
+	return c, c.id != "" && utf8.ValidString(c.id) && strings.IndexByte(c.id, 0) < 0 && p["client_secret"] == ""
 }
 
 // authenticate finds the client and checks what it showed. Every failure is
@@ -108,10 +110,10 @@ func matches(stored, shown string) bool {
 // actor is who acts in a request of the client: auth0-forwarded-for is believed
 // from clients that proved themselves and are trusted with it.
 func (e *Endpoints) actor(r *http.Request, c caller) user.Actor {
-	a := user.Actor{ClientID: c.ID, IP: web.ClientIP(r), UserAgent: r.UserAgent()}
+	a := user.Actor{ClientID: c.ID, IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
 	if forwarded := r.Header.Get("Auth0-Forwarded-For"); forwarded != "" && c.proven && c.Settings().IPHeaderTrusted {
 		if ip, err := netip.ParseAddr(forwarded); err == nil {
-			a.IP = ip.String()
+			a.IP = ip.Unmap().WithZone("").String()
 		}
 	}
 	return a

@@ -2,9 +2,12 @@ package op
 
 import (
 	"encoding/base64"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"mangrove/internal/client"
+	"mangrove/internal/store/storetest"
 )
 
 func basic(text string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(text)) }
@@ -32,6 +35,9 @@ func TestCredentials(t *testing.T) {
 		{"basic, no id", basic(":s"), nil, credentials{"", "s", true}, false},
 		{"basic, no base64", "Basic ***", nil, credentials{basic: true}, false},
 		{"basic, bad escape", basic("c%zz:s"), nil, credentials{basic: true}, false},
+		{"basic, NUL in the id", basic("c%00:s"), nil, credentials{"c\x00", "s", true}, false},
+		{"basic, no text", basic("c%FF:s"), nil, credentials{"c\xff", "s", true}, false},
+		{"basic, another script", basic("%C3%BC:s"), nil, credentials{"ü", "s", true}, true},
 		{"bearer is no client", "Bearer x", map[string]string{"client_id": "c", "client_secret": "s"}, credentials{"c", "s", false}, true},
 	} {
 		got, ok := credentialsOf(row.header, row.params)
@@ -68,5 +74,43 @@ func TestAdmit(t *testing.T) {
 		if proven, ok := admit(row.c, row.shown); proven != row.proven || ok != row.ok {
 			t.Errorf("%s: %v, %v", row.name, proven, ok)
 		}
+	}
+}
+
+// An address is believed from trusted clients alone, and is an address whatever
+// they send.
+func TestActorAddress(t *testing.T) {
+	trusted, other := doc(`"is_token_endpoint_ip_header_trusted":true`), doc("")
+	for _, row := range []struct {
+		name, header, want string
+		c                  caller
+	}{
+		{"trusted", "198.51.100.1", "198.51.100.1", caller{trusted, true}},
+		{"without a proof", "198.51.100.1", "192.0.2.1", caller{trusted, false}},
+		{"another client", "198.51.100.1", "192.0.2.1", caller{other, true}},
+		{"no address", "unknown", "192.0.2.1", caller{trusted, true}},
+		{"with a zone", "fe80::1%\xff", "fe80::1", caller{trusted, true}},
+		{"in disguise", "::ffff:198.51.100.1", "198.51.100.1", caller{trusted, true}},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/oauth/token", nil)
+		r.Header.Set("Auth0-Forwarded-For", row.header)
+		if got := (&Endpoints{}).actor(r, row.c).IP; got != row.want {
+			t.Errorf("%s: %s", row.name, got)
+		}
+	}
+}
+
+// What a client calls itself may be no text at all; that is no fault of ours.
+func TestClientsWithoutText(t *testing.T) {
+	for _, engine := range storetest.Engines(t) {
+		t.Run(engine, func(t *testing.T) {
+			w := newWorldOn(t, engine)
+			for _, id := range []string{"%FF", "%00", "a%00b", "\xff", "\x00", "%C3%28"} {
+				rec := w.post(t, "grant_type=client_credentials", "Authorization", basic(id+":x"), "User-Agent", "a\xffb")
+				if rec.Code != http.StatusUnauthorized || answer(t, rec)["error"] != "access_denied" {
+					t.Errorf("%q: %d %s", id, rec.Code, rec.Body)
+				}
+			}
+		})
 	}
 }

@@ -24,7 +24,7 @@ func (e *Endpoints) logout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a := user.Actor{ClientID: clip(p.get("client_id")), IP: web.ClientIP(r), UserAgent: r.UserAgent()}
+	a := user.Actor{ClientID: clip(p.get("client_id")), IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
 	to, err := e.logoutTarget(r, p)
 	if err != nil {
 		event := e.event(audit.LogoutFailed, a)

@@ -111,7 +111,7 @@ func (e *Endpoints) RespondError(w http.ResponseWriter, r *http.Request, req oau
 		return err
 	}
 	if refusal.Code != "login_required" {
-		e.recordFailure(ctx, user.Actor{ClientID: c.ID, IP: web.ClientIP(r), UserAgent: r.UserAgent()}, refusal.Description)
+		e.recordFailure(ctx, user.Actor{ClientID: c.ID, IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}, refusal.Description)
 	}
 	return deliver(w, r, req, parameter{"error", refusal.Code}, parameter{"error_description", refusal.Description})
 }

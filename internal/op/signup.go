@@ -41,7 +41,7 @@ func (e *Endpoints) signup(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	text := func(name string) string { return profile.TextOf(body[name]) }
-	a := user.Actor{ClientID: clip(text("client_id")), IP: web.ClientIP(r), UserAgent: r.UserAgent()}
+	a := user.Actor{ClientID: clip(text("client_id")), IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
 	u, err := e.register(ctx, w, r, body, a)
 	if err != nil {
 		event := e.event(audit.SignupFailed, a)

@@ -75,7 +75,7 @@ func (e *Endpoints) token(w http.ResponseWriter, r *http.Request) error {
 	if c.Client != nil {
 		t.actor = e.actor(r, c)
 	} else {
-		t.actor = user.Actor{ClientID: clip(id), IP: web.ClientIP(r), UserAgent: r.UserAgent()}
+		t.actor = user.Actor{ClientID: clip(id), IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
 	}
 	t.event = e.event(g.failure, t.actor)
 	if err == nil && !c.Settings().Allows(name) {
@@ -110,13 +110,7 @@ func (e *Endpoints) event(kind string, a user.Actor) audit.Event {
 }
 
 // clip bounds what a stranger can put into a record or an answer.
-func clip(s string) string {
-	s = strings.ToValidUTF8(s, "")
-	if len(s) > 128 {
-		s = strings.ToValidUTF8(s[:128], "")
-	}
-	return s
-}
+func clip(s string) string { return web.Printable(s, 128) }
 
 // userTokens are what a user grant hands out.
 type userTokens struct {

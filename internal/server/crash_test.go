@@ -310,7 +310,7 @@ func (c *crashRig) finish(users int) {
 		Status  string           `json:"status"`
 		Summary map[string]int64 `json:"summary"`
 	}
-	deadline := time.Now().Add(5 * time.Minute)
+	deadline := time.Now().Add(5*time.Minute + time.Duration(users)*time.Millisecond)
 	tick := time.NewTicker(50 * time.Millisecond) // the API has no other signal
 	defer tick.Stop()
 	for job.Status != "completed" {

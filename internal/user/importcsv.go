@@ -12,6 +12,7 @@ import (
 
 	"mangrove/internal/profile"
 	"mangrove/internal/schema"
+	"mangrove/internal/strictjson"
 )
 
 // Columns is what the header of a CSV file says: which property of a row of an
@@ -42,6 +43,10 @@ const (
 	csvBranch
 )
 
+// maxColumns bounds a header, each name of which is compared with the others. It
+// is far above what a spreadsheet of people has.
+const maxColumns = 1000
+
 // ParseColumns reads a header row (RFC 4180, comma between the fields). The
 // error's text is for whoever sent the file.
 func ParseColumns(header []byte, comma byte) (*Columns, error) {
@@ -51,6 +56,9 @@ func ParseColumns(header []byte, comma byte) (*Columns, error) {
 	}
 	if !utf8.Valid(header) {
 		return nil, errNotUTF8
+	}
+	if len(names) > maxColumns {
+		return nil, fmt.Errorf("more than %d columns", maxColumns)
 	}
 	c := &Columns{comma: comma, width: len(names)}
 	for at, name := range names {
@@ -86,6 +94,9 @@ func (c *Columns) add(name string, at int) error {
 	}
 	level := &c.root
 	steps := append([]string{root}, strings.Split(path, ".")...)
+	if len(steps) > strictjson.MaxDepth {
+		return fmt.Errorf("%q is too deep", csvName(name))
+	}
 	for i, step := range steps {
 		if step == "" || strings.ContainsAny(step, "[]") {
 			return fmt.Errorf("%q is no path of metadata", csvName(name))

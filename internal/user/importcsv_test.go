@@ -107,10 +107,21 @@ func TestCSVHeaders(t *testing.T) {
 		{`app_metadata.roles[0]`, `"app_metadata.roles[0]" is no path of metadata`},
 		{`"email`, "a quoted field without its end"},
 		{"email,\xff", "invalid UTF-8"},
+		{"email" + strings.Repeat(",", 1000), "more than 1000 columns"},
+		{"user_metadata" + strings.Repeat(".a", 64), `"user_metadata` + strings.Repeat(".a", 43) + `.…" is too deep`},
 	} {
 		if _, err := ParseColumns([]byte(c.header), ','); err == nil || err.Error() != c.why {
 			t.Errorf("%s: %v", c.header, err)
 		}
+	}
+	deepest, err := ParseColumns([]byte("user_metadata"+strings.Repeat(".a", 63)+",user_id"), ',')
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o, _ := deepest.Object([]byte("1,")); !strings.HasSuffix(string(o), strings.Repeat("}", 64)) {
+		t.Errorf("as deep as a row may be: %s", o)
+	} else if _, err := strictjson.Object(o); err != nil {
+		t.Error(err)
 	}
 	for header, want := range map[string]bool{
 		`email`: true, `'user_id`: true, `user_metadata.a`: true, `foo,custom_password_hash`: true, `foo`: false, `created_at,identities`: false,

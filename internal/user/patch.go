@@ -3,6 +3,7 @@ package user
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
@@ -14,9 +15,14 @@ import (
 var (
 	ErrConnectionUnsupported = errs.New(errs.Invalid, "operation_not_supported", "Connection is not supported for this operation.")
 	ErrStale                 = errs.New(errs.Stale, "precondition_failed", "The user was changed since it was read.")
+	// ErrEmailTaken and ErrTaken are ErrExists of a user that is edited: 400, where
+	// a new user is 409 (§1.11). The latter's text is ours.
+	ErrEmailTaken = errs.New(errs.Invalid, "auth0_idp_error", "The specified new email already exists")
+	ErrTaken      = errs.New(errs.Invalid, "auth0_idp_error", "%s", ErrExists.Text)
 )
 
-// Patch edits a user. Errors as Create's.
+// Patch edits a user. Errors as Create's, with ErrEmailTaken and ErrTaken for
+// ErrExists.
 //
 // The rules run twice: once on what a read gives, so that a refusal costs no
 // write and no hash, and once inside the write, on the user as it is then.
@@ -29,7 +35,22 @@ func (s *Service) Patch(ctx context.Context, id ID, req PatchRequest, a Actor) (
 	if err != nil {
 		return nil, err
 	}
-	return s.Users.UpdateUser(ctx, id, fn)
+	u, err := s.Users.UpdateUser(ctx, id, fn)
+	if errors.Is(err, ErrExists) {
+		return nil, taken(req.Changes).Because(err)
+	}
+	return u, err
+}
+
+// taken is how an edit says that one of its identifiers is somebody else's.
+func taken(changes []profile.Change) *errs.Error {
+	sets := func(name string) bool {
+		return slices.ContainsFunc(changes, func(c profile.Change) bool { return c.Name == name })
+	}
+	if sets(profile.Email) && !sets(profile.PhoneNumber) {
+		return ErrEmailTaken
+	}
+	return ErrTaken
 }
 
 // PreparePatch judges an edit of the user of a view, hashes the password, and

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"unicode"
 )
 
 // Proxies are the addresses whose X-Forwarded-For is believed. None: nobody's.
@@ -45,6 +46,30 @@ func ClientIP(r *http.Request) string {
 		return peer.String()
 	}
 	return p.behind(peer, r.Header["X-Forwarded-For"]).String()
+}
+
+// maxUserAgent is how many characters are kept of a User-Agent.
+const maxUserAgent = 512
+
+// UserAgent is what is kept of the header: it may be of any length, and hold
+// bytes that are no text, which no store of texts takes.
+func UserAgent(r *http.Request) string { return Printable(r.UserAgent(), maxUserAgent) }
+
+// Printable keeps the printable characters of a foreign text, up to limit of them.
+func Printable(s string, limit int) string {
+	var b strings.Builder
+	n := 0
+	for _, c := range s {
+		if n == limit {
+			break
+		}
+		if c == unicode.ReplacementChar || !unicode.IsPrint(c) {
+			continue
+		}
+		b.WriteRune(c)
+		n++
+	}
+	return strings.TrimSpace(b.String())
 }
 
 // behind walks the header lines from the right as long as proxies of ours vouch

@@ -4,7 +4,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 )
 
 func TestClientIP(t *testing.T) {
@@ -40,4 +43,41 @@ func TestClientIP(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is kept of a User-Agent is text, whatever came.
+func TestUserAgent(t *testing.T) {
+	for sent, want := range map[string]string{
+		"curl/8.5.0": "curl/8.5.0", "a\xffb": "ab", "\xe9t\xe9": "t", "": "", "\ta\x00 ": "a", strings.Repeat("é", 600): strings.Repeat("é", 512),
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header["User-Agent"] = []string{sent}
+		if got := UserAgent(r); got != want {
+			t.Errorf("%q became %q", sent, got)
+		}
+	}
+}
+
+// The law: only printable characters, no more than the limit, in their order.
+func FuzzPrintable(f *testing.F) {
+	for _, s := range []string{"plain", "a\r\nb", "\x1b[31mred", "\u202eabc", "\xff\xfe", "é日本", strings.Repeat("x", 300)} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := Printable(s, 200)
+		if !utf8.ValidString(got) || utf8.RuneCountInString(got) > 200 {
+			t.Fatalf("%q became %q", s, got)
+		}
+		rest := s
+		for _, c := range got {
+			if !unicode.IsPrint(c) {
+				t.Fatalf("%q holds %q", got, c)
+			}
+			i := strings.IndexRune(rest, c)
+			if i < 0 {
+				t.Fatalf("%q is not a part of %q", got, s)
+			}
+			rest = rest[i:]
+		}
+	})
 }

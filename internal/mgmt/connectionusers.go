@@ -1,0 +1,63 @@
+package mgmt
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"mangrove/internal/errs"
+	"mangrove/internal/profile"
+	"mangrove/internal/schema"
+	"mangrove/internal/user"
+	"mangrove/internal/web"
+)
+
+// errUsersElsewhere: the users of other connections are not looked up by e-mail.
+var errUsersElsewhere = errs.New(errs.Invalid, "operation_not_supported", "Connection must be a database connection")
+
+// deleteConnectionUser is DELETE /connections/{id}/users?email= (reference/users.md
+// §3.6). Somebody who is not there is as good as deleted. A user of another
+// connection, to whom the e-mail is linked, is not.
+func (a *api) deleteConnectionUser(w http.ResponseWriter, r *http.Request, by *caller) error {
+	id, err := web.Param(r, "id")
+	if err != nil {
+		return err
+	}
+	q := queryOf(r)
+	email := q.required(schema.Property{Name: "email", Description: "The email of the user to delete"})
+	if err := q.err(); err != nil {
+		return err
+	}
+	c, err := a.Connections.Get(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	switch c.Class() {
+	case profile.Database, profile.ImportDatabase, profile.ExternalDatabase:
+	default:
+		return errUsersElsewhere
+	}
+	for range 3 {
+		// Whoever takes over the e-mail between the look and the deletion stays.
+		err = a.deleteByEmail(r, by, c.ID, strings.ToLower(email))
+		if !errors.Is(err, user.ErrStale) {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (a *api) deleteByEmail(r *http.Request, by *caller, connectionID, email string) error {
+	u, err := a.UserStore.UserByIdentifier(r.Context(), connectionID, user.ByEmail, email)
+	if errors.Is(err, user.ErrNotFound) {
+		return nil
+	}
+	if err != nil || u.Primary().ConnectionID != connectionID {
+		return err
+	}
+	return a.Users.DeleteIf(r.Context(), u.ID, u.Version, by.actor(r))
+}
