@@ -26,7 +26,7 @@ func (s *Store) indexOld(ctx context.Context) error {
 	if err != nil || left == 0 {
 		return err
 	}
-	s.log.Info("building the search index; this is done once", "users", left)
+	s.log.Info("building the search index; this is done once", "from", left)
 	told := s.now()
 	for left > 0 {
 		err := s.writeBulk(ctx, func(t tx) error {

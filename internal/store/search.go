@@ -60,8 +60,11 @@ func wide(p user.Plan) bool {
 
 // searchEnded is the failure of a search, whose reason may be the clock.
 func searchEnded(ctx context.Context, err error) error {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return user.ErrSearchTimeout.Because(err)
+	case ctx.Err() != nil: // the caller has gone
+		return fromContext(ctx)
 	}
 	return err
 }

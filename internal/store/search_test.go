@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"mangrove/internal/errs"
 	"mangrove/internal/profile"
 	"mangrove/internal/store/storetest"
 	"mangrove/internal/user"
@@ -79,6 +80,13 @@ func TestSearchEnds(t *testing.T) {
 					if _, err := s.Search(ctx, user.Search{Plan: plan, Limit: 1}); !errors.Is(err, user.ErrSearchTimeout) {
 						t.Fatalf("a search without time: %v", err)
 					}
+				}
+			}
+			gone, leave := context.WithCancel(bg)
+			leave()
+			for _, plan := range []user.Plan{narrow, across} {
+				if _, err := s.Search(gone, user.Search{Plan: plan, Limit: 1}); errs.KindOf(err) != errs.Unavailable || errors.Is(err, user.ErrSearchTimeout) {
+					t.Errorf("a caller who has gone: %v", err)
 				}
 			}
 			if _, err := s.Search(context.Background(), user.Search{Plan: across, Limit: 1}); err != nil {
