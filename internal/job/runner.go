@@ -221,6 +221,9 @@ func (r *Runner) work(stopping, ctx context.Context, types []string) (bool, erro
 	}
 	t := &task{Runner: r, stopping: stopping, ctx: ctx, job: j, lease: *l, seen: now, summary: j.Summary}
 	t.size.Store(int64(r.BatchSize))
+	if r.Pace > 0 {
+		t.size.Store(int64(max(1, r.BatchSize/4))) // the first batches are no worse than the rest
+	}
 	r.Log.Info("job begins", "job", j.ID, "type", j.Type, "cursor", j.Cursor)
 	err = t.drive()
 	if errors.Is(err, errCanceled) {
