@@ -93,6 +93,12 @@ const tokenLifetime = time.Minute
 // RoundTrip answers a request by the server's handler. Requests of the Management
 // API that bring no token may do everything.
 func (l *Local) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := r.Context().Err(); err != nil {
+		if r.Body != nil {
+			_ = r.Body.Close()
+		}
+		return nil, err
+	}
 	in := r.Clone(r.Context())
 	if in.Body == nil {
 		in.Body = http.NoBody
