@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime/debug"
 
 	"mangrove/internal/config"
 	"mangrove/internal/server"
@@ -36,11 +35,6 @@ func (c *serveCommand) Run(ctx context.Context, file *config.File, std streams) 
 	cfg, err := c.Parse(file, os.Getenv)
 	if err != nil {
 		return err
-	}
-	if os.Getenv("GOGC") == "" {
-		// A third less memory under load, for a few hundredths of the processor: most
-		// of what a request allocates is dead when it is answered.
-		debug.SetGCPercent(50)
 	}
 	log := newLog(std.err, cfg)
 	for _, w := range cfg.Warnings() {
