@@ -68,7 +68,7 @@ func (a *api) getUser(w http.ResponseWriter, r *http.Request, by *caller) error 
 	if err != nil {
 		return err
 	}
-	w.Header()["Etag"] = []string{etag(v.Version)}
+	setETag(w, v.Version)
 	web.WriteJSON(w, http.StatusOK, web.TypeJSON, json.RawMessage(body))
 	return nil
 }

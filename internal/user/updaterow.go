@@ -156,21 +156,9 @@ func maskedUpdate(text json.RawMessage, members []strictjson.Member) json.RawMes
 		if string(patch) != string(m.Value) {
 			changed := append([]strictjson.Member(nil), members...)
 			changed[i].Value = patch
-			text, members = joined(changed), changed
+			text, members = strictjson.Join(changed), changed
 		}
 		break // names are unique
 	}
 	return Masked(text, members)
-}
-
-func joined(members []strictjson.Member) json.RawMessage {
-	b := []byte{'{'}
-	for i, m := range members {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(appendText(b, m.Name), ':')
-		b = append(b, m.Value...)
-	}
-	return append(b, '}')
 }
