@@ -57,6 +57,9 @@ func (s *Store) ImportBatch(ctx context.Context, l job.Lease, j *job.Job, rows [
 			if err := b.run(); err != nil {
 				return err
 			}
+			if err := s.index(t, &b.postings); err != nil {
+				return err
+			}
 			res, err = s.keep(t, l, h, b, rows, failed, cursor)
 			return err
 		})
@@ -191,6 +194,10 @@ type batch struct {
 	targets map[string]*userRow
 	saved   map[string]bool
 
+	// postings is what all rows make of the search index, written at the end:
+	// transactions write it in one order.
+	postings postings
+
 	// paper is set in a dry run: nothing goes to the tables of users.
 	paper *paper
 }
@@ -310,13 +317,12 @@ func (b *batch) insert(rows []int) (clashing []int, err error) {
 		}
 	}
 
-	var p postings
 	lines = nil
 	for _, i := range rows {
 		if !clash[i] {
 			b.done(i, job.RowInserted, b.rows[i].id)
 			lines = append(lines, b.rows[i].activity)
-			p.add(b.rows[i].num, b.rows[i].terms)
+			b.postings.add(b.rows[i].num, b.rows[i].terms)
 			continue
 		}
 		clashing = append(clashing, i)
@@ -336,5 +342,5 @@ func (b *batch) insert(rows []int) (clashing []int, err error) {
 			return nil, err
 		}
 	}
-	return clashing, b.s.index(b.t, &p)
+	return clashing, nil
 }

@@ -213,6 +213,8 @@ func (b *batch) save(stored *userRow, old before, u *user.User, e user.Effect) e
 		return err
 	}
 	b.saved[stored.id] = true
+	b.postings.then(&c.postings)
+	c.postings = postings{}
 	return c.save(b.s, b.t, stored.version+1, true)
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"mangrove/internal/job"
 	"mangrove/internal/profile"
 	"mangrove/internal/store"
 	"mangrove/internal/user"
@@ -102,6 +103,31 @@ func runSearch(t *testing.T, open func(testing.TB) *store.Store) {
 			must(t, s.DeleteUser(bg, id, 0, user.Effect{}))
 		}
 		finds(t, s, user.Everybody{})
+	})
+	t.Run("follows an import", func(t *testing.T) {
+		s := open(t)
+		must(t, s.CreateConnection(bg, conn(ourConnection, "users", "auth0"), event("")))
+		create(t, s, ourUser("a", "a@example.test"), ourUser("c", "c@example.test"))
+		must(t, s.CreateJob(bg, newJob("job_1"), event("")))
+		l := claim(t, s, "n", day)
+		named := func(name string) func(*user.User) (user.Effect, error) {
+			return func(u *user.User) (user.Effect, error) {
+				u.Profile.Set(profile.Name, profile.Text(name), src(day+1))
+				return user.Effect{}, nil
+			}
+		}
+		rows := []job.Row{
+			{Number: 1, New: ourUser("x", "a@example.test"), Upsert: named("Same")},
+			{Number: 2, New: ourUser("b", "b@example.test"), Upsert: named("Same")},
+			{Number: 3, New: ourUser("y", "c@example.test"), Upsert: named("Same")},
+		}
+		res, err := s.ImportBatch(bg, l, newJob("job_1"), rows, nil, 1, day)
+		if err != nil || res.Inserted != 1 || res.Updated != 2 {
+			t.Fatalf("%+v, %v", res, err)
+		}
+		finds(t, s, text("name", "same"), "auth0|a", "auth0|c")
+		finds(t, s, exactly(user.PathExists, "-name"), "auth0|b")
+		finds(t, s, text("email", "b@example.test"), "auth0|b")
 	})
 	t.Run("a refused change leaves the index alone", func(t *testing.T) {
 		s := open(t)
