@@ -142,8 +142,13 @@ func (f *finder) page() (user.Found, error) {
 		want = f.q.Limit + 1
 	}
 	from, _ := place(first)
+	start := 128
+	if wide(f.q.Plan) {
+		// What looks at every value of a field does so once, not once a step.
+		start = everything
+	}
 	var nums []int64
-	for limit := 128; from <= f.last && len(nums) < want; limit = min(limit*8, everything) {
+	for limit := start; from <= f.last && len(nums) < want; limit = min(limit*8, everything) {
 		part, until, err := f.some(f.q.Plan, from, limit)
 		if err != nil {
 			return user.Found{}, err
