@@ -21,9 +21,10 @@ const module = "mangrove/internal/"
 // rings: an import goes to a lower ring, or stays within the ring where the
 // doc.go of the importing package names the other ("May import").
 var rings = [][]string{
-	{"errs", "opt", "schema", "profile", "oauth", "passwd", "seal", "query"},
-	{"strictjson", "audit", "user", "connection", "client", "grant", "resourceserver", "token", "key", "session", "job", "role", "ticket"},
-	{"store", "store/storetest", "upstream", "upstream/oidc", "outbound", "mail", "web", "page", "op", "login", "mgmt"},
+	{"errs", "opt", "schema", "profile", "oauth", "passwd", "seal", "query", "liquid"},
+	{"strictjson", "audit", "user", "connection", "client", "grant", "resourceserver", "token", "key", "session", "job", "role", "ticket",
+		"tenant", "letter", "refresh", "device", "consent", "guard", "passwordless", "factor"},
+	{"store", "store/storetest", "upstream", "upstream/oidc", "outbound", "mail", "sms", "web", "page", "op", "login", "mgmt"},
 	{"config", "server", "fakeidp", "demo", "bench"},
 }
 

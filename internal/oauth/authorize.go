@@ -4,8 +4,8 @@ package oauth
 // (reference/authentication.md §2.1). It travels from op to login and back.
 type AuthorizeRequest struct {
 	ClientID     string `json:"client_id"`
-	ResponseType string `json:"response_type"` // canonical: "code"
-	ResponseMode string `json:"response_mode"` // query, fragment, form_post
+	ResponseType string `json:"response_type"` // canonical: code, token, id_token, "code id_token", …
+	ResponseMode string `json:"response_mode"` // query, fragment, form_post, web_message
 	RedirectURI  string `json:"redirect_uri"`  // where the answer goes; matched
 	// RedirectSent: the request named it; the token request then has to repeat it.
 	RedirectSent bool     `json:"redirect_sent,omitzero"`
@@ -18,10 +18,15 @@ type AuthorizeRequest struct {
 	Prompt       string   `json:"prompt,omitzero"`                // none, login, consent, select_account
 	MaxAge       *int64   `json:"max_age,omitzero"`               // seconds
 	LoginHint    string   `json:"login_hint,omitzero"`
-	ScreenHint   string   `json:"screen_hint,omitzero"`
-	Connection   string   `json:"connection,omitzero"` // name
+	ScreenHint   string   `json:"screen_hint,omitzero"` // signup, or empty
+	Connection   string   `json:"connection,omitzero"`  // name
 	UILocales    string   `json:"ui_locales,omitzero"`
 	ACRValues    string   `json:"acr_values,omitzero"`
+	// LoginTicket is the one-time ticket of /co/authenticate.
+	LoginTicket string `json:"login_ticket,omitzero"`
+	// DeviceCode is the hash of the device code that this login answers; empty for
+	// a request of a browser. The answer then goes to a page of ours.
+	DeviceCode string `json:"device_code,omitzero"`
 }
 
 // AuthorizeError is an error that goes to the redirect URI (RFC 6749 §4.1.2.1).

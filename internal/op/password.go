@@ -6,8 +6,7 @@ import (
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
-	"mangrove/internal/errs"
-	"mangrove/internal/resourceserver"
+	"mangrove/internal/session"
 	"mangrove/internal/token"
 )
 
@@ -26,30 +25,9 @@ func (e *Endpoints) passwordRealm(ctx context.Context, t *tokenRequest) (tokenRe
 			return tokenResponse{}, errMissing(name)
 		}
 	}
-	if !c.Settings().IsFirstParty {
-		return tokenResponse{}, errThirdParty
-	}
-	requested, err := scopeParam(p["scope"])
+	v, err := e.wishOf(ctx, t)
 	if err != nil {
 		return tokenResponse{}, err
-	}
-	var rs *resourceserver.ResourceServer
-	var apiScopes []string
-	if audience := p["audience"]; audience != "" && audience != e.userinfoAudience() {
-		var refused bool
-		rs, err = e.api(t.http, audience)
-		if err == nil {
-			apiScopes, refused, err = e.userAPI(ctx, c.Client, rs)
-		}
-		if errors.Is(err, resourceserver.ErrNotFound) {
-			return tokenResponse{}, errs.New(errs.Forbidden, "access_denied", "Service not enabled within domain: %s", audience)
-		}
-		if err != nil {
-			return tokenResponse{}, err
-		}
-		if refused {
-			return tokenResponse{}, errs.New(errs.Forbidden, "access_denied", `Client is not authorized to access "%s".`, audience)
-		}
 	}
 	conn, err := e.d.Connections.ConnectionByRealm(ctx, p["realm"])
 	if errors.Is(err, connection.ErrNotFound) {
@@ -72,10 +50,11 @@ func (e *Endpoints) passwordRealm(ctx context.Context, t *tokenRequest) (tokenRe
 		return tokenResponse{}, err
 	}
 	return e.issueUser(ctx, c, userTokens{
-		user:   u,
-		api:    rs,
-		scopes: grantScopes(requested, true, apiScopes),
-		gty:    token.GrantPassword,
+		user:    u,
+		api:     v.api,
+		scopes:  v.scopes(),
+		gty:     token.GrantPassword,
+		methods: []string{session.Password},
 	})
 }
 

@@ -118,6 +118,8 @@ type userTokens struct {
 	api    *resourceserver.ResourceServer // nil: a token for /userinfo
 	scopes []string
 	gty    string
+	// methods are the proofs of the sign-in (session.Password, …).
+	methods []string
 
 	// Of an authorization code; zero otherwise.
 	codeHash, nonce, sessionID string

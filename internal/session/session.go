@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"mangrove/internal/errs"
 )
@@ -15,11 +16,40 @@ type Session struct {
 	UserID       string
 	ConnectionID string
 	AuthTime     int64
-	CreatedAt    int64
-	LastSeen     int64
-	ExpiresAt    int64 // absolute end
-	IdleUntil    int64 // moves with use
+	// Methods are the proofs that it began with, in their order (RFC 8176 where
+	// there is a name): pwd, otp, sms, email, hwk, fed, mfa.
+	Methods   []string
+	CreatedAt int64
+	LastSeen  int64
+	ExpiresAt int64 // absolute end
+	IdleUntil int64 // moves with use
+	// Persistent: the cookie outlives the browser.
+	Persistent bool
+	Device     Device
+	// Clients are the ids of those that were answered with it, in their order.
+	Clients []string
 }
+
+// Device is the browser of a session, when it began and when it was seen last.
+type Device struct {
+	InitialIP, InitialUserAgent string
+	LastIP, LastUserAgent       string
+}
+
+// Multifactor reports whether a second factor was shown.
+func (s *Session) Multifactor() bool { return slices.Contains(s.Methods, MFA) }
+
+// Methods of a session.
+const (
+	Password  = "pwd"
+	OTP       = "otp" // an authenticator application
+	SMSCode   = "sms"
+	EmailCode = "email"
+	Key       = "hwk" // a passkey or a security key
+	Upstream  = "fed"
+	Recovery  = "rec"
+	MFA       = "mfa" // a second factor was among them
+)
 
 // Transaction is one login under way, from /authorize to the answer. The id is
 // the state of the login page and upstream; the browser that started it holds a

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"mangrove/internal/audit"
+	"mangrove/internal/letter"
 	"mangrove/internal/profile"
 )
 
@@ -120,6 +121,8 @@ type Effect struct {
 	Redeems Redemption
 	// Verification, when not nil, becomes a job.
 	Verification *VerificationMail
+	// Letters are sent once the change is stored.
+	Letters []letter.Letter
 	// Unchanged: nothing to write, not even the version.
 	Unchanged bool
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -114,11 +115,11 @@ func runRecords(t *testing.T, open func(testing.TB) *store.Store) {
 			{"behind the last", session.Mark{CreatedAt: a.CreatedAt, ID: a.ID}, 9, nil},
 		} {
 			got, err := s.SessionsOf(bg, "auth0|u", row.behind, row.limit)
-			if err != nil || !slices.Equal(got, row.want) {
+			if err != nil || !reflect.DeepEqual(got, row.want) {
 				t.Errorf("%s: %+v, %v", row.name, got, err)
 			}
 		}
-		if got, err := s.SessionByID(bg, "a", day+49); err != nil || got != a {
+		if got, err := s.SessionByID(bg, "a", day+49); err != nil || !reflect.DeepEqual(got, a) {
 			t.Errorf("by id: %+v, %v", got, err)
 		}
 		for _, row := range []struct {

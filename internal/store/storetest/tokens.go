@@ -3,6 +3,7 @@ package storetest
 import (
 	"encoding/json"
 	"errors"
+	"reflect"
 	"testing"
 
 	"mangrove/internal/session"
@@ -79,7 +80,7 @@ func runSessions(t *testing.T, open func(testing.TB) *store.Store) {
 			ExpiresAt: day + 100, IdleUntil: day + 50,
 		}
 		must(t, s.CreateSession(bg, v))
-		if got, err := s.Session(bg, "h", day+49); err != nil || got != v {
+		if got, err := s.Session(bg, "h", day+49); err != nil || !reflect.DeepEqual(got, v) {
 			t.Errorf("got %+v, %v", got, err)
 		}
 		if _, err := s.Session(bg, "h", day+50); !errors.Is(err, session.ErrNone) {
