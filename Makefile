@@ -29,7 +29,7 @@ demo:
 	go run ./cmd/mangrove demo
 
 clean:
-	rm -rf bin .tools test/oidc-provider/node_modules
+	rm -rf bin .tools test/*/node_modules
 
 $(LINTER):
 	mkdir -p .tools
