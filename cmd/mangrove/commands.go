@@ -23,6 +23,7 @@ type commands struct {
 	Import  importCommand  `cmd:"" help:"Bring users in from a file."`
 	Export  exportCommand  `cmd:"" help:"Write users to a file."`
 	Bench   benchCommand   `cmd:"" help:"Measure a running server over HTTP."`
+	Gallery galleryCommand `cmd:"" help:"Show every page in every state, without a database."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

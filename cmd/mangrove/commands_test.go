@@ -22,7 +22,7 @@ func program(args ...string) (status int, out, err string) {
 
 // Every command tells how it is called, by an example.
 func TestHelp(t *testing.T) {
-	for _, name := range []string{"serve", "demo", "migrate", "import", "export", "bench", "version"} {
+	for _, name := range []string{"serve", "demo", "migrate", "import", "export", "bench", "gallery", "version"} {
 		status, out, _ := program(name, "--help")
 		if status != 0 || !strings.Contains(out, "Example") || !strings.Contains(out, "\n    mangrove "+name) {
 			t.Errorf("%s: status %d\n%s", name, status, out)

@@ -20,6 +20,7 @@ func (serveCommand) Help() string {
 	return `Examples:
 
   mangrove serve --tls-dev
+  mangrove serve --tls-dev --mail directory --sms directory
   mangrove serve --listen :443 --public-url https://id.example.com \
       --tls-cert /etc/mangrove/cert.pem --tls-key /etc/mangrove/key.pem
   MANGROVE_DATABASE=postgres://mangrove@db/mangrove mangrove serve \

@@ -83,6 +83,7 @@ const (
 	BackchannelOK      = "oidc_backchannel_logout_succeeded"
 	BackchannelFailed  = "oidc_backchannel_logout_failed"
 	Warning            = "w"
+	ConsentGiven       = "sconsent" // ours
 )
 
 // Event is one record. It may name the user; process logs may not.

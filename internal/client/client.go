@@ -19,6 +19,8 @@ type Client struct {
 	Doc                  json.RawMessage
 	Version              int64
 	CreatedAt, UpdatedAt int64 // microseconds
+	// Credentials are made together with a new client; a client that was read has none here.
+	Credentials []Credential
 
 	// parsed makes Settings cheap. Copy with Clone.
 	parsed parsed

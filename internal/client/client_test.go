@@ -201,12 +201,12 @@ func TestCallable(t *testing.T) {
 		"https://a.example/cb", "http://localhost:3000", "http://127.0.0.1:8080/cb?x=1", "https://*.a.example/cb",
 		"https://{organization_name}.a.example/cb", "com.example.app://cb", "com.example.app:/cb", "myapp:cb", "http://[::1]:80/x",
 	} {
-		if !callable(good) {
+		if !Callable(good) {
 			t.Errorf("%s refused", good)
 		}
 	}
 	for _, bad := range []string{"", "/cb", "//a.example", "https://", "https:///cb", "about:blank", "file:///etc/passwd", "ht tp://x", "https://a.example/\t"} {
-		if callable(bad) {
+		if Callable(bad) {
 			t.Errorf("%s accepted", bad)
 		}
 	}
@@ -219,7 +219,7 @@ func FuzzCallable(f *testing.F) {
 	// Law: what is accepted is one line of visible text, has a scheme that opens
 	// nothing by itself, and names no user.
 	f.Fuzz(func(t *testing.T, s string) {
-		if !callable(s) {
+		if !Callable(s) {
 			return
 		}
 		low := strings.ToLower(s)
@@ -410,7 +410,7 @@ func TestSettings(t *testing.T) {
 		{"key", `{"client_authentication_methods":{"private_key_jwt":{"credentials":[]}}}`, func(s *Settings) bool { return s.AuthMethod == AuthPrivateKeyJWT }},
 		{"numbers with points", `{"jwt_configuration":{"lifetime_in_seconds":3600.0},"refresh_token":{"rotation_type":"rotating","expiration_type":"expiring","leeway":3.0,"token_lifetime":1e3,"infinite_token_lifetime":false}}`, func(s *Settings) bool {
 			r := s.RefreshToken
-			return s.IDTokenLifetime == 3600 && r.Rotating && r.Expiring && r.Leeway == 3 && r.Lifetime == 1000 && !r.InfiniteLifetime && r.InfiniteIdleLifetime
+			return s.IDTokenLifetime == 3600 && r.Rotating && r.Expiring && r.Leeway == 3 && r.Lifetime == 1000 && !r.InfiniteLifetime && !r.InfiniteIdleLifetime
 		}},
 		{"cannot be read: may do nothing", `{"grant_types":["password"],"callbacks":5}`, func(s *Settings) bool {
 			return len(s.GrantTypes) == 0 && len(s.Callbacks) == 0 && !s.IsFirstParty

@@ -43,7 +43,7 @@ func checkRules(doc strictjson.Document) error {
 		return invalid("Invalid grant types: %s", strings.Join(unknown, ", "))
 	}
 	for _, u := range s.Callbacks {
-		if !callable(u) {
+		if !Callable(u) {
 			return badURL(u, "callback-url", "callbacks")
 		}
 	}
@@ -52,7 +52,7 @@ func checkRules(doc strictjson.Document) error {
 		urls []string
 	}{{"allowed_logout_urls", s.AllowedLogoutURLs}, {"web_origins", s.WebOrigins}, {"allowed_origins", s.AllowedOrigins}} {
 		for _, u := range l.urls {
-			if !callable(u) {
+			if !Callable(u) {
 				return badURL(u, "url-with-placeholders", l.name)
 			}
 		}
@@ -73,10 +73,10 @@ func checkRules(doc strictjson.Document) error {
 // instead of asking somebody for it.
 var scripting = []string{"javascript", "data", "vbscript", "blob", "file", "about", "view-source", "filesystem"}
 
-// callable reports whether an address may be registered: absolute, without
+// Callable reports whether an address may be registered: absolute, without
 // fragment or user info, of a scheme that names a place. Custom schemes of
 // native applications are fine; a * may stand in the left-most label of the host.
-func callable(s string) bool {
+func Callable(s string) bool {
 	for _, r := range s {
 		if r <= ' ' || r == 0x7f || r == '\\' {
 			return false
@@ -100,7 +100,7 @@ func callable(s string) bool {
 // webURL reports an absolute URL of one of the schemes.
 func webURL(s string, schemes ...string) bool {
 	u, err := url.Parse(s)
-	return err == nil && callable(s) && slices.Contains(schemes, u.Scheme)
+	return err == nil && Callable(s) && slices.Contains(schemes, u.Scheme)
 }
 
 func badURL(u, format, property string) error {

@@ -144,6 +144,11 @@ func (s *Service) Create(ctx context.Context, members []strictjson.Member, by au
 		return nil, err
 	}
 	maps.DeleteFunc(body, isNull)
+	at := s.Now().UnixMicro()
+	credentials, err := plant(body, at)
+	if err != nil {
+		return nil, err
+	}
 	doc := maps.Clone(defaults)
 	maps.Copy(doc, body)
 	delete(doc, "name")
@@ -155,8 +160,7 @@ func (s *Service) Create(ctx context.Context, members []strictjson.Member, by au
 	if err := checkRules(doc); err != nil {
 		return nil, err
 	}
-	c := &Client{ID: s.NewID(), Name: body.Text("name"), Doc: doc.Encode(), Version: 1, CreatedAt: s.Now().UnixMicro()}
-	c.UpdatedAt = c.CreatedAt
+	c := &Client{ID: s.NewID(), Name: body.Text("name"), Doc: doc.Encode(), Version: 1, CreatedAt: at, UpdatedAt: at, Credentials: credentials}
 	if !c.Settings().Public() {
 		c.Secret = s.NewSecret()
 	}
@@ -168,6 +172,9 @@ func (s *Service) Create(ctx context.Context, members []strictjson.Member, by au
 func (s *Service) Patch(ctx context.Context, id string, members []strictjson.Member, by audit.Event) (*Client, error) {
 	body, err := checkBody(&patchBody, members)
 	if err != nil {
+		return nil, err
+	}
+	if err := checkMethods(body, &namedMethods); err != nil {
 		return nil, err
 	}
 	// Made here and not inside, since inside may run twice.
@@ -193,6 +200,7 @@ func (s *Service) Patch(ctx context.Context, id string, members []strictjson.Mem
 			return err
 		}
 		mergeMetadata(doc, old)
+		settleMethods(doc, body)
 		unset(doc)
 		if was, ok := old.Object("jwt_configuration")["secret_encoded"]; ok {
 			jwt := doc.Object("jwt_configuration")

@@ -52,12 +52,39 @@ type Settings struct {
 	// CrossOriginAuthentication allows /co/authenticate.
 	CrossOriginAuthentication bool
 	// RequirePAR: authorization requests have to be pushed.
-	RequirePAR       bool
-	InitiateLoginURI string
-	LogoURI          string
-	Metadata         map[string]string // client_metadata
+	RequirePAR bool
+	// PARExpiry is how long a pushed authorization request lives, in seconds.
+	PARExpiry int64
+	// Strict: a third party under the contract's enhanced security controls.
+	Strict bool
+	// KeepsErrors: errors of an authorization request stay on a page of ours.
+	KeepsErrors bool
+	// Organizations is organization_usage: deny (or empty), allow, require.
+	Organizations string
+	// SkipNonVerifiablePrompt: loopback and custom-scheme redirects ask nothing.
+	SkipNonVerifiablePrompt bool
+	Backchannel             Backchannel
+	InitiateLoginURI        string
+	LogoURI                 string
+	Metadata                map[string]string // client_metadata
+
+	// Credentials are the ids of those that count for AuthPrivateKeyJWT.
+	Credentials []string
 
 	RefreshToken RefreshToken
+}
+
+// Backchannel says how the client learns that a session has ended
+// (reference/authentication.md §4.5).
+type Backchannel struct {
+	URL        string // empty: it does not
+	All        bool   // of every reason
+	Initiators []string
+}
+
+// Tells reports whether the client wants to know of a session that ended so.
+func (b Backchannel) Tells(initiator string) bool {
+	return b.URL != "" && (b.All || slices.Contains(b.Initiators, initiator))
 }
 
 // RefreshToken holds the lifetimes of refresh tokens, in seconds.
@@ -69,6 +96,15 @@ type RefreshToken struct {
 	InfiniteLifetime     bool
 	IdleLifetime         int64
 	InfiniteIdleLifetime bool
+	// Policies say for which other APIs a token of this client is good.
+	Policies []RefreshPolicy
+}
+
+// RefreshPolicy is one API of refresh_token.policies, with the scopes that an
+// exchange may give there.
+type RefreshPolicy struct {
+	Audience string   `json:"audience"`
+	Scope    []string `json:"scope"`
 }
 
 // Public reports that the client cannot keep a secret.
@@ -122,28 +158,45 @@ type wire struct {
 	AppType           string   `json:"app_type"`
 	AuthMethod        string   `json:"token_endpoint_auth_method"`
 	AuthMethods       struct {
-		PrivateKeyJWT json.RawMessage `json:"private_key_jwt"`
+		PrivateKeyJWT *struct {
+			Credentials []struct {
+				ID string `json:"id"`
+			} `json:"credentials"`
+		} `json:"private_key_jwt"`
 	} `json:"client_authentication_methods"`
 	JWT struct {
 		Alg      string  `json:"alg"`
 		Lifetime float64 `json:"lifetime_in_seconds"`
 	} `json:"jwt_configuration"`
-	IsFirstParty    *bool             `json:"is_first_party"`
-	OIDCConformant  bool              `json:"oidc_conformant"`
-	IPHeaderTrusted bool              `json:"is_token_endpoint_ip_header_trusted"`
-	CrossOrigin     bool              `json:"cross_origin_authentication"`
-	RequirePAR      bool              `json:"require_pushed_authorization_requests"`
-	InitiateLogin   string            `json:"initiate_login_uri"`
-	LogoURI         string            `json:"logo_uri"`
-	Metadata        map[string]string `json:"client_metadata"`
-	RefreshToken    *struct {
-		Rotation     string   `json:"rotation_type"`
-		Expiration   string   `json:"expiration_type"`
-		Leeway       float64  `json:"leeway"`
-		Lifetime     *float64 `json:"token_lifetime"`
-		Infinite     *bool    `json:"infinite_token_lifetime"`
-		IdleLifetime *float64 `json:"idle_token_lifetime"`
-		InfiniteIdle *bool    `json:"infinite_idle_token_lifetime"`
+	IsFirstParty    *bool   `json:"is_first_party"`
+	OIDCConformant  bool    `json:"oidc_conformant"`
+	IPHeaderTrusted bool    `json:"is_token_endpoint_ip_header_trusted"`
+	CrossOrigin     bool    `json:"cross_origin_authentication"`
+	RequirePAR      bool    `json:"require_pushed_authorization_requests"`
+	PARExpiry       float64 `json:"par_request_expiry"`
+	SecurityMode    string  `json:"third_party_security_mode"`
+	Redirection     string  `json:"redirection_policy"`
+	Organizations   string  `json:"organization_usage"`
+	SkipPrompt      bool    `json:"skip_non_verifiable_callback_uri_confirmation_prompt"`
+	OIDCLogout      struct {
+		URLs       []string `json:"backchannel_logout_urls"`
+		Initiators struct {
+			Mode     string   `json:"mode"`
+			Selected []string `json:"selected_initiators"`
+		} `json:"backchannel_logout_initiators"`
+	} `json:"oidc_logout"`
+	InitiateLogin string            `json:"initiate_login_uri"`
+	LogoURI       string            `json:"logo_uri"`
+	Metadata      map[string]string `json:"client_metadata"`
+	RefreshToken  *struct {
+		Rotation     string          `json:"rotation_type"`
+		Expiration   string          `json:"expiration_type"`
+		Leeway       float64         `json:"leeway"`
+		Lifetime     *float64        `json:"token_lifetime"`
+		Infinite     *bool           `json:"infinite_token_lifetime"`
+		IdleLifetime *float64        `json:"idle_token_lifetime"`
+		InfiniteIdle *bool           `json:"infinite_idle_token_lifetime"`
+		Policies     []RefreshPolicy `json:"policies"`
 	} `json:"refresh_token"`
 }
 
@@ -162,15 +215,32 @@ func parseSettings(doc json.RawMessage) Settings {
 		IsFirstParty: w.IsFirstParty == nil || *w.IsFirstParty, OIDCConformant: w.OIDCConformant,
 		IPHeaderTrusted: w.IPHeaderTrusted, CrossOriginAuthentication: w.CrossOrigin, RequirePAR: w.RequirePAR,
 		InitiateLoginURI: w.InitiateLogin, LogoURI: w.LogoURI, Metadata: w.Metadata,
+		PARExpiry: DefaultPARExpiry, Organizations: w.Organizations, SkipNonVerifiablePrompt: w.SkipPrompt,
+		Backchannel: Backchannel{All: w.OIDCLogout.Initiators.Mode == "all", Initiators: w.OIDCLogout.Initiators.Selected},
 		RefreshToken: RefreshToken{
 			Lifetime: DefaultRefreshLifetime, IdleLifetime: DefaultRefreshIdle, InfiniteLifetime: true, InfiniteIdleLifetime: true,
 		},
 	}
 	if s.AuthMethod == "" {
 		s.AuthMethod = defaultAuthMethod(s.AppType)
-		if m := w.AuthMethods.PrivateKeyJWT; len(m) > 0 && m[0] == '{' {
+		if m := w.AuthMethods.PrivateKeyJWT; m != nil {
 			s.AuthMethod = AuthPrivateKeyJWT
+			for _, c := range m.Credentials {
+				s.Credentials = append(s.Credentials, c.ID)
+			}
 		}
+	}
+	if w.PARExpiry >= 1 {
+		s.PARExpiry = int64(w.PARExpiry)
+	}
+	s.Strict = !s.IsFirstParty && w.SecurityMode == "strict"
+	s.KeepsErrors = s.Strict && w.Redirection != "allow_always"
+	if len(w.OIDCLogout.URLs) > 0 {
+		s.Backchannel.URL = w.OIDCLogout.URLs[0]
+	}
+	if i := w.OIDCLogout.Initiators; i.Mode == "" && i.Selected == nil {
+		// Where nothing was chosen, what the contract enables by default.
+		s.Backchannel.Initiators = defaultInitiators
 	}
 	if s.IDTokenAlg == "" {
 		s.IDTokenAlg = "RS256"
@@ -182,6 +252,9 @@ func parseSettings(doc json.RawMessage) Settings {
 		s.RefreshToken.Rotating = r.Rotation == "rotating"
 		s.RefreshToken.Expiring = r.Expiration == "expiring"
 		s.RefreshToken.Leeway = int64(r.Leeway)
+		// Who asks for tokens that end means it, unless told otherwise.
+		s.RefreshToken.InfiniteLifetime, s.RefreshToken.InfiniteIdleLifetime = !s.RefreshToken.Expiring, !s.RefreshToken.Expiring
+		s.RefreshToken.Policies = r.Policies
 		setSeconds(&s.RefreshToken.Lifetime, r.Lifetime)
 		setSeconds(&s.RefreshToken.IdleLifetime, r.IdleLifetime)
 		set(&s.RefreshToken.InfiniteLifetime, r.Infinite)
@@ -207,7 +280,12 @@ const (
 	DefaultIDTokenLifetime = 36000
 	DefaultRefreshLifetime = 2592000
 	DefaultRefreshIdle     = 1296000
+	DefaultPARExpiry       = 30
 )
+
+// defaultInitiators end a session for everybody: the person signed out, here or
+// upstream.
+var defaultInitiators = []string{"rp-logout", "idp-logout"}
 
 // defaultAuthMethod for a client that did not choose: applications in the hands
 // of people cannot keep a secret.

@@ -36,6 +36,12 @@ type Config struct {
 	// zero address: nobody.
 	MailFrom, MailOperator netmail.Address
 
+	// SMSDirectory: text messages of connections that name no provider become files
+	// in Data. SMSPerHour bounds the codes by SMS of the whole tenant; zero: the
+	// default of passwordless.
+	SMSDirectory bool
+	SMSPerHour   int64
+
 	ImportLimit    int64 // bytes
 	ImportJobs     int64 // imports that may be active at once; 0: any number
 	NeutralPicture bool

@@ -133,6 +133,8 @@ import-limit: 3MiB
 import-jobs: 2
 neutral-picture: yes
 management-rate-limit: 50/16.5
+sms: directory
+sms-per-hour: 20
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +144,8 @@ management-rate-limit: 50/16.5
 		Database: "postgres://app:pw@db.example:5432/mangrove", TLSCert: cert, TLSKey: key,
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")},
 		OutboundAllow:  []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
-		ImportLimit:    3 << 20, ImportJobs: 2, NeutralPicture: true, ManagementBurst: 50, ManagementRate: 16.5, LogFormat: "json", LogLevel: 4,
+		SMSDirectory:   true, SMSPerHour: 20,
+		ImportLimit: 3 << 20, ImportJobs: 2, NeutralPicture: true, ManagementBurst: 50, ManagementRate: 16.5, LogFormat: "json", LogLevel: 4,
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)

@@ -30,9 +30,12 @@ type Flags struct {
 	TrustedProxies string `help:"Networks whose X-Forwarded-For is believed." placeholder:"CIDR,…" env:"MANGROVE_TRUSTED_PROXIES" group:"Network"`
 	OutboundAllow  string `help:"Internal networks that upstream identity providers may be in; all others are refused." placeholder:"CIDR,…" env:"MANGROVE_OUTBOUND_ALLOW" group:"Network"`
 
-	Mail         string `help:"Mail server for verification mails: smtp://user:password@host:587, smtps://user:password@host:465, or the word directory, which writes mails to files in the data directory. Without it no mail is sent. A URL with a password is better set by the variable than by the flag." placeholder:"URL" env:"MANGROVE_MAIL" group:"Mail"`
-	MailFrom     string `help:"Sender of all mails, like Mangrove <id@example.com>; needed with --mail." placeholder:"ADDRESS" env:"MANGROVE_MAIL_FROM" group:"Mail"`
+	Mail         string `help:"Mail server: smtp://user:password@host:587, smtps://user:password@host:465, the word directory, which writes mails to files in the data directory, or the word log, which prints them (on a public URL of this machine only). Without it mails are sent only while a provider is named by the Management API. A URL with a password is better set by the variable than by the flag." placeholder:"URL" env:"MANGROVE_MAIL" group:"Mail"`
+	MailFrom     string `help:"Sender of all mails, like Mangrove <id@example.com>; needed with a mail server." placeholder:"ADDRESS" env:"MANGROVE_MAIL_FROM" group:"Mail"`
 	MailOperator string `help:"Who is told by mail when an import has ended, if its request asked for that." placeholder:"ADDRESS" env:"MANGROVE_MAIL_OPERATOR" group:"Mail"`
+
+	SMS        string `help:"Where text messages go whose connection names no provider: the word directory writes them to files in the data directory, for development. Without it such a connection sends none." placeholder:"directory" env:"MANGROVE_SMS" group:"SMS"`
+	SMSPerHour string `help:"How many codes by SMS the whole tenant may ask for in an hour (default: ${default}). Each number has its own, narrower limit." placeholder:"NUMBER" default:"1000" env:"MANGROVE_SMS_PER_HOUR" group:"SMS"`
 
 	ImportLimit    string `help:"Size limit of a file of users, like 512000, 500KB or 2GiB (default: ${default})." placeholder:"SIZE" default:"10GiB" env:"MANGROVE_IMPORT_LIMIT" group:"Users"`
 	ImportJobs     string `help:"How many imports may be waiting or running at once; 0 is any number (default: ${default}). The hosted service has 2, and files of 512000." placeholder:"NUMBER" default:"0" env:"MANGROVE_IMPORT_JOBS" group:"Users"`

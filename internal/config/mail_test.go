@@ -22,10 +22,13 @@ func TestMail(t *testing.T) {
 			mail.Server{Host: "mail.example", Port: 2525, User: "u", Password: "secretsecret"}, `"Mangrove" <id@example.com>`, "",
 		},
 		{"files", nil, "mail: directory\nmail-from: id@example.com\nmail-operator: ops@example.com", mail.Server{Directory: true}, "<id@example.com>", ""},
-		{"no sender", nil, "mail: directory", mail.Server{}, "", "--mail-from: is needed with --mail"},
+		{"prints", nil, "public-url: http://localhost:3000\nmail: log\nmail-from: id@example.com", mail.Server{Log: true}, "<id@example.com>", ""},
+		{"prints what others sent for", nil, "public-url: https://id.example.com\nmail: log\nmail-from: id@example.com", mail.Server{}, "", "--mail: log prints links and codes"},
+		{"files of nobody", nil, "mail: directory", mail.Server{Directory: true}, `"Mangrove" <id@localhost>`, ""},
+		{"no sender", nil, "mail: smtp://mail.example", mail.Server{}, "", "--mail-from: is needed with a mail server"},
 		{"a sender of nothing", nil, "mail-from: id@example.com", mail.Server{}, "", "--mail: is needed with"},
 		{"a bad sender", nil, "mail: directory\nmail-from: nobody", mail.Server{}, "", "--mail-from: is no address"},
-		{"a bad URL", map[string]string{"MANGROVE_MAIL": "smtp://u:secretsecret@mail example"}, "", mail.Server{}, "", "--mail: is neither directory nor a URL"},
+		{"a bad URL", map[string]string{"MANGROVE_MAIL": "smtp://u:secretsecret@mail example"}, "", mail.Server{}, "", "--mail: is neither directory, nor log, nor a URL"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			c, err := parse(t, nil, tc.env, tc.file)

@@ -76,9 +76,19 @@ func (s Flags) Parse(f *File, getenv func(string) string) (Config, error) {
 	c.Mail = p.mail(s.Mail)
 	c.MailFrom = p.address("--mail-from", s.MailFrom)
 	c.MailOperator = p.address("--mail-operator", s.MailOperator)
+	c.SMSDirectory = p.oneOf("--sms", s.SMS, "none", "directory") == "directory"
+	c.SMSPerHour = p.number("--sms-per-hour", s.SMSPerHour, 1_000_000)
+	if s.SMSPerHour == "0" {
+		p.wrong("--sms-per-hour", "must be at least 1")
+	}
+	if u, err := url.Parse(c.PublicURL); c.Mail.Log && (err != nil || !isLoopback(u.Hostname())) {
+		p.wrong("--mail", "log prints links and codes, hence is for a public URL on this machine only, like http://localhost:3000")
+	}
 	switch given := s.Mail != ""; {
+	case s.MailFrom == "" && (c.Mail.Directory || c.Mail.Log):
+		c.MailFrom = netmail.Address{Name: "Mangrove", Address: "id@localhost"} // nobody answers what was not sent
 	case given && s.MailFrom == "":
-		p.wrong("--mail-from", "is needed with --mail")
+		p.wrong("--mail-from", "is needed with a mail server")
 	case !given && (s.MailFrom != "" || s.MailOperator != ""):
 		p.wrong("--mail", "is needed with --mail-from and --mail-operator")
 	}

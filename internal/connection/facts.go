@@ -88,6 +88,7 @@ type view struct {
 	policy   passwd.Policy
 	personal []string
 	signup   Signup
+	guarded  bool
 	oidc     OIDCOptions
 	shown    json.RawMessage
 
@@ -146,6 +147,7 @@ func newView(c *Connection) *view {
 	switch group := strategies[c.Strategy].Group; group {
 	case DatabaseGroup:
 		v.policy, v.personal = policyOf(o), personalFields(o)
+		v.guarded = !o.Has("brute_force_protection") || o.Flag("brute_force_protection")
 	case SocialGroup:
 		v.button = true
 	case EnterpriseGroup:

@@ -11,6 +11,10 @@ var classicPersonal = []string{
 	"name", "username", "nickname", "email", "user_metadata.name", "user_metadata.first", "user_metadata.last",
 }
 
+// Guarded reports whether wrong passwords are counted (options.brute_force_protection).
+// A connection that does not say is guarded: new ones say so.
+func (c *Connection) Guarded() bool { return c.view().guarded }
+
 func policyOf(o strictjson.Document) passwd.Policy {
 	if o.Has("password_options") {
 		return flexiblePolicy(o.Object("password_options"))
@@ -29,8 +33,28 @@ func policyOf(o strictjson.Document) passwd.Policy {
 	if p.Dictionary {
 		p.Custom = o.Object("password_dictionary").Texts("dictionary")
 	}
+	p.History = historyOf(o.Object("password_history"), "enable")
 	return p
 }
+
+// maxHistory bounds how many hashes a new password is compared with
+// (reference/authentication.md §5.3).
+const maxHistory = 24
+
+// historyOf is the size of a history that is switched on by the flag.
+func historyOf(o strictjson.Document, flag string) int {
+	if !o.Flag(flag) {
+		return 0
+	}
+	size, ok := o.Number("size")
+	if !ok {
+		size = defaultHistory
+	}
+	return min(max(size, 0), maxHistory)
+}
+
+// defaultHistory is the size of a history that names none.
+const defaultHistory = 5
 
 func flexiblePolicy(o strictjson.Document) passwd.Policy {
 	rules := o.Object("complexity")
@@ -52,7 +76,9 @@ func flexiblePolicy(o strictjson.Document) passwd.Policy {
 	}
 	if p.Dictionary {
 		p.Custom = o.Object("dictionary").Texts("custom")
+		p.Many = o.Object("dictionary").Text("default") == "en_100k"
 	}
+	p.History = historyOf(o.Object("history"), "active")
 	return p
 }
 

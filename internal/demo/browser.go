@@ -40,15 +40,11 @@ func (p *play) signIn(ctx context.Context, connection, person string) (document,
 	if err := a.want(http.StatusOK); err != nil {
 		return nil, err
 	}
-	info, err := p.send(ctx, "GET", "/userinfo", "", a.document().text("access_token"), nil)
+	who, err := p.userinfo(ctx, a)
 	if err != nil {
 		return nil, err
 	}
-	p.brief("GET", "/userinfo", info.status, p.style(dim, "the application knows who it is"))
-	if err := info.want(http.StatusOK); err != nil {
-		return nil, err
-	}
-	return p.user(ctx, info.document().text("sub"))
+	return p.user(ctx, who.text("sub"))
 }
 
 // browse follows the redirects from /authorize to the application, choosing

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	netmail "net/mail"
 	"net/netip"
 	"net/url"
 	"os"
@@ -17,6 +18,7 @@ import (
 
 	"mangrove/internal/config"
 	"mangrove/internal/fakeidp"
+	"mangrove/internal/mail"
 	"mangrove/internal/server"
 )
 
@@ -99,8 +101,10 @@ func open(ctx context.Context, dir string, o Options) (s *stand, err error) {
 		}()
 		listeners, urls = append(listeners, l), append(urls, u)
 	}
+	data := filepath.Join(dir, "data")
 	mangrove, err := server.New(ctx, config.Config{
-		PublicURL: urls[0], Data: filepath.Join(dir, "data"), ImportLimit: 10 << 20,
+		PublicURL: urls[0], Data: data, ImportLimit: 10 << 20,
+		Mail: mail.Server{Directory: true}, MailFrom: netmail.Address{Name: "Mangrove", Address: "id@example.com"},
 		OutboundAllow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 	}, server.Options{Log: o.Log})
 	if err != nil {
@@ -114,7 +118,7 @@ func open(ctx context.Context, dir string, o Options) (s *stand, err error) {
 	p := &play{
 		printer: &printer{w: o.Out, colour: o.Colour}, http: &http.Client{Timeout: 30 * time.Second},
 		base: urls[0], upstream: idp, clientID: made.ClientID, clientSecret: made.Secret,
-		app: application{home: urls[2] + "/", callback: urls[2] + "/callback"},
+		app: application{home: urls[2] + "/", callback: urls[2] + "/callback"}, mails: filepath.Join(data, "mail"),
 	}
 	// The servers end when the demonstration does, not when somebody presses
 	// Ctrl-C: then it still closes in good order.
@@ -174,6 +178,7 @@ func (p *play) invite() {
 		{{"sign in, in a browser", bold}, {p.app.home, cyan}},
 		{{"  through the upstream", ""}, {"choose a connection, then a person; no password is asked", dim}},
 		{{"  in the database", ""}, {"ann@example.com, password " + password, dim}},
+		{{"mails, as files", bold}, {p.mails, ""}},
 		{{"discovery", bold}, {p.base + "/.well-known/openid-configuration", cyan}},
 		{{"Management API", bold}, {p.base + "/api/v2/", cyan}},
 		{{"  client_id", ""}, {p.clientID, ""}},

@@ -35,6 +35,7 @@ type play struct {
 	token                  string // for the Management API
 	app                    application
 	databaseID             string
+	mails                  string // directory of those that the server wrote
 
 	requests, checks, failed int
 }

@@ -13,6 +13,7 @@ import (
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
 	"mangrove/internal/errs"
+	"mangrove/internal/letter"
 	"mangrove/internal/profile"
 	"mangrove/internal/user"
 )
@@ -32,6 +33,10 @@ type Runner struct {
 	// Mail sends, and Letters writes, verification mails; nil: there is no mail server.
 	Mail    Mailer
 	Letters Writer
+	// Outbox has the other mails; nil: there are none.
+	Outbox letter.Outbox
+	// Teller tells clients of sessions that ended; nil: they are not told.
+	Teller Teller
 	// NewID makes the user ids of rows that have none, without prefix; nil: user.NewLocalID.
 	NewID func() string
 	// Owner names this runner in leases; empty: a random text.
@@ -51,7 +56,7 @@ type Runner struct {
 	Poll time.Duration
 
 	ready sync.Once
-	wake  [len(lanes)]chan struct{}
+	wake  [len(lanes) + letterLanes]chan struct{}
 
 	mu       sync.Mutex
 	failures map[string]failure // by job
@@ -72,7 +77,7 @@ const attempts = 5
 
 func (r *Runner) init() {
 	r.ready.Do(func() {
-		for i := range lanes {
+		for i := range r.wake {
 			r.wake[i] = make(chan struct{}, 1)
 		}
 		r.failures = make(map[string]failure)
@@ -115,7 +120,7 @@ func (r *Runner) Wake() {
 }
 
 // lanes are the types of job that each loop of a runner takes.
-var lanes = [...][]string{long, long, {VerificationEmail}}
+var lanes = [...][]string{long, long, {VerificationEmail}, {BackchannelLogout}}
 
 var long = []string{UsersImport, UsersExport, UsersUpdate, ConnectionDelete}
 
@@ -130,16 +135,25 @@ func (r *Runner) Run(ctx context.Context) {
 	r.mu.Unlock()
 	var loops sync.WaitGroup
 	for i := range lanes {
-		loops.Go(func() { r.loop(ctx, work, lanes[i], r.wake[i]) })
+		loops.Go(func() {
+			r.loop(ctx, r.wake[i], func() (bool, error) { return r.work(ctx, work, lanes[i]) })
+		})
+	}
+	for i := range letterLanes {
+		loops.Go(func() {
+			r.loop(ctx, r.wake[len(lanes)+i], func() (bool, error) { return r.workLetter(work) })
+		})
 	}
 	loops.Wait()
 }
 
-func (r *Runner) loop(ctx, work context.Context, types []string, wake <-chan struct{}) {
+// loop works as long as there is something to do, and looks again when it is
+// woken or has waited.
+func (r *Runner) loop(ctx context.Context, wake <-chan struct{}, work func() (bool, error)) {
 	timer := time.NewTimer(r.Poll)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		found, err := r.work(ctx, work, types)
+		found, err := work()
 		if err != nil {
 			r.Log.Error("job runner", "error", err)
 		}
@@ -295,6 +309,8 @@ func (t *task) drive() error {
 		return t.updateUsers()
 	case VerificationEmail:
 		return t.sendVerification()
+	case BackchannelLogout:
+		return t.tellLogout()
 	case ConnectionDelete:
 		return t.deleteUsers()
 	default:

@@ -9,6 +9,7 @@ import (
 
 	"mangrove/internal/audit"
 	"mangrove/internal/errs"
+	"mangrove/internal/letter"
 	"mangrove/internal/ticket"
 	"mangrove/internal/user"
 )
@@ -17,7 +18,12 @@ import (
 // the same letter may be tried again later; any other is the server's last word.
 // No error names an address.
 type Mailer interface {
-	SendVerification(ctx context.Context, l ticket.Letter) error
+	// Terms are what the tenant wants of the links of a template's letters, which
+	// an application's person follows. letter.ErrDisabled: no such letters;
+	// letter.ErrNoServer: none at all.
+	Terms(ctx context.Context, template, clientID string) (letter.Terms, error)
+	// SendLetter fails as Terms does, or as said above.
+	SendLetter(ctx context.Context, l letter.Letter) error
 	// SendImportReport tells the operator how an import ended.
 	SendImportReport(ctx context.Context, r ImportReport) error
 }
@@ -30,7 +36,7 @@ type ImportReport struct {
 
 // Writer makes the letter of a verification mail; *ticket.Service in production.
 type Writer interface {
-	Write(ctx context.Context, m user.VerificationMail) (ticket.Letter, error)
+	Write(ctx context.Context, m user.VerificationMail, terms letter.Terms) (letter.Letter, error)
 }
 
 // mailParams are the parameters of a verification mail as stored.
@@ -78,9 +84,16 @@ func (t *task) sendVerification() error {
 	}
 	m := user.VerificationMail{UserID: user.ID(p.UserID), ConnectionID: p.ConnectionID, Subject: p.Subject, ApplicationID: p.ClientID}
 	if t.Mail == nil {
-		return t.notSent(m, "No mail server is configured.")
+		return t.notSent(m, letter.ErrNoServer.Text)
 	}
-	letter, err := t.Letters.Write(t.ctx, m)
+	terms, err := t.Mail.Terms(t.ctx, letter.VerifyEmail, p.ClientID)
+	if errors.Is(err, letter.ErrDisabled) || errors.Is(err, letter.ErrNoServer) {
+		return t.notSent(m, errs.From(err).Text)
+	}
+	if err != nil {
+		return err
+	}
+	l, err := t.Letters.Write(t.ctx, m, terms)
 	switch {
 	case errors.Is(err, ticket.ErrGone), errors.Is(err, ticket.ErrNeedless):
 		return t.notSent(m, errs.From(err).Text)
@@ -89,7 +102,7 @@ func (t *task) sendVerification() error {
 	}
 	ctx, cancel := context.WithTimeout(t.ctx, mailTime)
 	defer cancel()
-	err = t.Mail.SendVerification(ctx, letter)
+	err = t.Mail.SendLetter(ctx, l)
 	switch waited := t.Now().Sub(time.UnixMicro(t.job.CreatedAt)); {
 	case err == nil:
 		return t.Store.Finish(t.ctx, t.lease, Completed, "", t.Now().UnixMicro(), t.mailEvent(m, audit.VerificationSent, ""))

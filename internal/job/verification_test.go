@@ -11,6 +11,7 @@ import (
 	"mangrove/internal/audit"
 	"mangrove/internal/errs"
 	"mangrove/internal/job"
+	"mangrove/internal/letter"
 	"mangrove/internal/profile"
 	"mangrove/internal/ticket"
 	"mangrove/internal/user"
@@ -20,7 +21,9 @@ import (
 // and then takes everything.
 type postbox struct {
 	errors  []error
-	letters []ticket.Letter
+	letters []letter.Letter
+	terms   letter.Terms
+	closed  error // of Terms
 	reports []job.ImportReport
 }
 
@@ -33,7 +36,11 @@ func (p *postbox) answer() error {
 	return err
 }
 
-func (p *postbox) SendVerification(_ context.Context, l ticket.Letter) error {
+func (p *postbox) Terms(context.Context, string, string) (letter.Terms, error) {
+	return p.terms, p.closed
+}
+
+func (p *postbox) SendLetter(_ context.Context, l letter.Letter) error {
 	err := p.answer()
 	if err == nil {
 		p.letters = append(p.letters, l)
@@ -96,12 +103,30 @@ func TestVerificationMail(t *testing.T) {
 	}
 	l := p.letters[0]
 	secret, ok := strings.CutPrefix(l.URL, "https://id.example/u/email-verification?ticket=")
-	if l.To != "ann@example.com" || l.Lifetime != ticket.DefaultLifetime || !ok {
+	if l.To != "ann@example.com" || l.Template != letter.VerifyEmail || l.Lifetime != int64(ticket.DefaultLifetime/time.Second) || l.UserID != "auth0|ann" || !ok {
 		t.Errorf("%+v", l)
 	}
 	res, err := r.Letters.(*ticket.Service).Look(bg, ticket.VerifyEmail, strings.TrimSuffix(secret, "#"))
 	if err != nil || res.Err != nil {
 		t.Errorf("the ticket: %+v, %v", res, err)
+	}
+}
+
+// The tenant's template says how long the link lives and where it leads.
+func TestTermsOfVerificationMail(t *testing.T) {
+	p := &postbox{terms: letter.Terms{Lifetime: time.Hour, ResultURL: "https://app.example/done", IncludeEmail: true}}
+	w, r := mails(t, p)
+	j := w.ask(user.VerificationMail{})
+	work(t, r)
+	w.want(j, job.Completed, "", job.Summary{})
+	if p.letters[0].Lifetime != 3600 {
+		t.Errorf("%+v", p.letters[0])
+	}
+	secret := strings.TrimSuffix(strings.TrimPrefix(p.letters[0].URL, "https://id.example/u/email-verification?ticket="), "#")
+	w.clock.forward(2 * time.Hour)
+	res, err := r.Letters.(*ticket.Service).Look(bg, ticket.VerifyEmail, secret)
+	if err != nil || !errors.Is(res.Err, user.ErrTicketOver) || !strings.HasPrefix(res.Location(), "https://app.example/done?") {
+		t.Errorf("%+v %q, %v", res, res.Location(), err)
 	}
 }
 
@@ -125,6 +150,8 @@ func TestVerificationMailThatIsNotSent(t *testing.T) {
 		{"no mail server", user.VerificationMail{}, nil, nil, "No mail server is configured."},
 		{"verified meanwhile", user.VerificationMail{}, &postbox{}, verify, "The email address is already verified."},
 		{"nobody", user.VerificationMail{UserID: "auth0|eve"}, &postbox{}, nil, "The user no longer has this identity."},
+		{"not wanted", user.VerificationMail{}, &postbox{closed: letter.ErrDisabled}, nil, "The template is disabled."},
+		{"no provider", user.VerificationMail{}, &postbox{closed: letter.ErrNoServer}, nil, "No mail server is configured."},
 		{"refused", user.VerificationMail{}, &postbox{errors: []error{errs.New(errs.Invalid, "", "550")}}, nil, "The mail server refused the message."},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -230,9 +257,9 @@ type telling struct {
 	sent chan struct{}
 }
 
-func (p *telling) SendVerification(ctx context.Context, l ticket.Letter) error {
+func (p *telling) SendLetter(ctx context.Context, l letter.Letter) error {
 	defer close(p.sent)
-	return p.postbox.SendVerification(ctx, l)
+	return p.postbox.SendLetter(ctx, l)
 }
 
 // gated is a store whose files cannot be read until it is opened.

@@ -12,7 +12,7 @@ import (
 type jwk struct {
 	Kty string   `json:"kty"`
 	Use string   `json:"use"`
-	Alg string   `json:"alg"`
+	Alg string   `json:"alg,omitempty"`
 	Kid string   `json:"kid"`
 	N   string   `json:"n"`
 	E   string   `json:"e"`
@@ -20,8 +20,8 @@ type jwk struct {
 	X5c []string `json:"x5c"`
 }
 
-// jwks writes the document for the keys that verify.
-func jwks(keys []*signer) ([]byte, error) {
+// jwks writes the document for the keys that verify; alg may be empty.
+func jwks(keys []*signer, alg string) ([]byte, error) {
 	doc := struct {
 		Keys []jwk `json:"keys"`
 	}{Keys: []jwk{}}
@@ -31,7 +31,7 @@ func jwks(keys []*signer) ([]byte, error) {
 		doc.Keys = append(doc.Keys, jwk{
 			Kty: "RSA",
 			Use: "sig",
-			Alg: RS256,
+			Alg: alg,
 			Kid: k.key.ID,
 			N:   base64.RawURLEncoding.EncodeToString(public.N.Bytes()),
 			E:   base64.RawURLEncoding.EncodeToString(big.NewInt(int64(public.E)).Bytes()),

@@ -17,7 +17,8 @@ type Key struct {
 	Private   []byte // PKCS#8 DER; the store seals it
 	Cert      []byte // X.509 DER
 	State     string
-	CreatedAt int64
+	CreatedAt int64 // microseconds
+	Since     int64 // microseconds, in this state; zero: since it was made
 }
 
 // Store keeps keys.

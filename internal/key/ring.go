@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/sha512"
 	"crypto/x509"
 	"encoding/base64"
 	"errors"
@@ -19,8 +20,14 @@ import (
 	"mangrove/internal/errs"
 )
 
-// RS256 is the one algorithm that the ring signs with and verifies.
-const RS256 = "RS256"
+// The algorithms that an RSA key of the ring signs with and verifies. Keys are
+// made and published as RS256 keys; the two others are for applications and APIs
+// that ask for them (reference/authentication.md §3.12).
+const (
+	RS256 = "RS256"
+	RS512 = "RS512"
+	PS256 = "PS256"
+)
 
 // Refresh is how old the ring's view of the store may be when it is used: a key
 // that another node rotated in or revoked is known after this time at the
@@ -35,6 +42,9 @@ var (
 	ErrUnknown   = errs.New(errs.Unauthenticated, "", "No key has this id.")
 	ErrSignature = errs.New(errs.Unauthenticated, "", "The signature is not by this key.")
 )
+
+// ErrAlgorithm refuses to sign with an algorithm that the ring does not have.
+var ErrAlgorithm = errors.New("key: no key of the ring signs with this algorithm")
 
 // ErrNoKey says that the store has no current key to sign with.
 var ErrNoKey = errors.New("key: there is no current signing key")
@@ -61,12 +71,13 @@ type state struct {
 	byID       map[string]*signer
 	current    *signer
 	jwks       []byte
+	bare       []byte // jwks without alg
 }
 
 // NewRing makes an empty ring: Load fills it before first use.
 func NewRing(store Store, now func() time.Time) *Ring {
 	r := &Ring{store: store, now: now}
-	r.state.Store(&state{byID: map[string]*signer{}, jwks: []byte(`{"keys":[]}`)})
+	r.state.Store(&state{byID: map[string]*signer{}, jwks: []byte(`{"keys":[]}`), bare: []byte(`{"keys":[]}`)})
 	return r
 }
 
@@ -88,7 +99,7 @@ func (r *Ring) load(ctx context.Context, now time.Time) error {
 	old := r.state.Load()
 	next := &state{generation: old.generation + 1, byID: map[string]*signer{}}
 	for _, k := range stored {
-		if k.State != Current && k.State != Next && k.State != Previous {
+		if !verifies(k, now) {
 			continue
 		}
 		s, err := parse(k, old)
@@ -109,7 +120,10 @@ func (r *Ring) load(ctx context.Context, now time.Time) error {
 	if slices.Equal(old.keys, next.keys) && old.current == next.current {
 		return nil
 	}
-	if next.jwks, err = jwks(next.keys); err != nil {
+	if next.jwks, err = jwks(next.keys, RS256); err != nil {
+		return err
+	}
+	if next.bare, err = jwks(next.keys, ""); err != nil {
 		return err
 	}
 	r.state.Store(next)
@@ -167,22 +181,29 @@ func (r *Ring) Generation(ctx context.Context, now time.Time) uint64 {
 // JWKS is the public document of reference/authentication.md §1.2.
 func (r *Ring) JWKS(ctx context.Context) []byte { return r.fresh(ctx, r.now()).jwks }
 
-// Sign makes a compact JWS over payload with the current key; typ is the
-// header's typ (JWT, at+jwt).
+// BareJWKS is the same without alg, for the tenant flag remove_alg_from_jwks.
+func (r *Ring) BareJWKS(ctx context.Context) []byte { return r.fresh(ctx, r.now()).bare }
+
+// Sign is SignWith RS256.
 func (r *Ring) Sign(ctx context.Context, typ string, payload []byte) (string, error) {
+	return r.SignWith(ctx, RS256, typ, payload)
+}
+
+// SignWith makes a compact JWS over payload with the current key and one of the
+// algorithms above; typ is the header's typ (JWT, at+jwt). Errors: ErrNoKey, ErrAlgorithm.
+func (r *Ring) SignWith(ctx context.Context, alg, typ string, payload []byte) (string, error) {
 	s := r.fresh(ctx, r.now()).current
 	if s == nil {
 		return "", ErrNoKey
 	}
-	header := `{"alg":"RS256","typ":"` + typ + `","kid":"` + s.key.ID + `"}`
+	header := `{"alg":"` + alg + `","typ":"` + typ + `","kid":"` + s.key.ID + `"}`
 	enc := base64.RawURLEncoding
 	size := s.private.Size()
 	b := make([]byte, 0, enc.EncodedLen(len(header))+enc.EncodedLen(len(payload))+enc.EncodedLen(size)+2)
 	b = enc.AppendEncode(b, []byte(header))
 	b = append(b, '.')
 	b = enc.AppendEncode(b, payload)
-	sum := sha256.Sum256(b)
-	signature, err := rsa.SignPKCS1v15(rand.Reader, s.private, crypto.SHA256, sum[:])
+	signature, err := s.sign(alg, b)
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)
 	}
@@ -190,16 +211,54 @@ func (r *Ring) Sign(ctx context.Context, typ string, payload []byte) (string, er
 	return string(enc.AppendEncode(b, signature)), nil
 }
 
-// Verify checks an RS256 signature over the signing input of a JWS by the key
-// of that id. Errors: ErrUnknown, ErrSignature.
+// Verify is VerifyWith RS256.
 func (r *Ring) Verify(ctx context.Context, kid string, input, signature []byte) error {
+	return r.VerifyWith(ctx, RS256, kid, input, signature)
+}
+
+// VerifyWith checks a signature over the signing input of a JWS by the key of
+// that id. Errors: ErrUnknown, and ErrSignature, also for any algorithm but those above.
+func (r *Ring) VerifyWith(ctx context.Context, alg, kid string, input, signature []byte) error {
 	s := r.fresh(ctx, r.now()).byID[kid]
 	if s == nil {
 		return ErrUnknown
 	}
-	sum := sha256.Sum256(input)
-	if rsa.VerifyPKCS1v15(&s.private.PublicKey, crypto.SHA256, sum[:], signature) != nil {
+	if s.verify(alg, input, signature) != nil {
 		return ErrSignature
 	}
 	return nil
+}
+
+// pss is as RFC 7518 §3.5 has it: the salt is as long as the hash.
+var pss = &rsa.PSSOptions{SaltLength: rsa.PSSSaltLengthEqualsHash, Hash: crypto.SHA256}
+
+func (s *signer) sign(alg string, input []byte) ([]byte, error) {
+	switch alg {
+	case RS256:
+		sum := sha256.Sum256(input)
+		return rsa.SignPKCS1v15(rand.Reader, s.private, crypto.SHA256, sum[:])
+	case RS512:
+		sum := sha512.Sum512(input)
+		return rsa.SignPKCS1v15(rand.Reader, s.private, crypto.SHA512, sum[:])
+	case PS256:
+		sum := sha256.Sum256(input)
+		return rsa.SignPSS(rand.Reader, s.private, crypto.SHA256, sum[:], pss)
+	}
+	return nil, ErrAlgorithm
+}
+
+func (s *signer) verify(alg string, input, signature []byte) error {
+	public := &s.private.PublicKey
+	switch alg {
+	case RS256:
+		sum := sha256.Sum256(input)
+		return rsa.VerifyPKCS1v15(public, crypto.SHA256, sum[:], signature)
+	case RS512:
+		sum := sha512.Sum512(input)
+		return rsa.VerifyPKCS1v15(public, crypto.SHA512, sum[:], signature)
+	case PS256:
+		sum := sha256.Sum256(input)
+		return rsa.VerifyPSS(public, crypto.SHA256, sum[:], signature, pss)
+	}
+	return ErrAlgorithm
 }

@@ -2,8 +2,10 @@ package letter
 
 import (
 	"context"
+	"time"
 
 	"mangrove/internal/audit"
+	"mangrove/internal/errs"
 )
 
 // The templates, by the names of GET /email-templates/{name}; Passwordless has
@@ -11,6 +13,7 @@ import (
 const (
 	VerifyEmail       = "verify_email"
 	VerifyEmailByCode = "verify_email_by_code"
+	SignInByCode      = "auth_email_by_code"
 	ResetEmail        = "reset_email"
 	ResetEmailByCode  = "reset_email_by_code"
 	WelcomeEmail      = "welcome_email"
@@ -49,4 +52,40 @@ type Letter struct {
 // one transaction. user.Effect.Letters is for those that do.
 type Queue interface {
 	SendLetters(ctx context.Context, letters []Letter, events ...audit.Event) error
+}
+
+// Why a letter is not sent; the texts are for the tenant log.
+var (
+	// ErrDisabled: the tenant wants no such letters. It is no failure.
+	ErrDisabled = errs.New(errs.Conflict, "", "The template is disabled.")
+	ErrNoServer = errs.New(errs.Invalid, "", "No mail server is configured.")
+	// ErrTaken: somebody else sends it by now.
+	ErrTaken = errs.New(errs.Conflict, "", "Another runner has this letter now.")
+)
+
+// Terms are what a tenant wants of the link in a letter; zero members: as ours.
+type Terms struct {
+	Lifetime     time.Duration
+	ResultURL    string // absolute, http or https
+	IncludeEmail bool
+}
+
+// Queued is a letter on its way. Fence grows with each claim, so that a sender
+// that took too long cannot end what is another's.
+type Queued struct {
+	ID        string
+	Fence     int64
+	CreatedAt int64 // microseconds
+	Letter
+}
+
+// Outbox is the queue from the other side.
+type Outbox interface {
+	// ClaimLetter leases the letter that is due for the longest time; nil: none is.
+	// Behind until it is due again.
+	ClaimLetter(ctx context.Context, now, until int64) (*Queued, error)
+	// PostponeLetter makes a claimed letter due later; one that is another's stays.
+	PostponeLetter(ctx context.Context, q *Queued, until int64) error
+	// FinishLetter removes a claimed letter; ErrTaken when it is another's.
+	FinishLetter(ctx context.Context, q *Queued, events ...audit.Event) error
 }

@@ -120,14 +120,27 @@ func (b *browser) toCallback(from string) string {
 	return to
 }
 
-// signIn opens the page and posts the form.
+// signIn opens the page and posts the forms: who it is, and the password.
 func (b *browser) signIn(email, secret string) answer {
 	b.r.t.Helper()
 	p := b.get("/authorize")
-	if p.status != 200 || p.at.Path != "/u/login" {
+	if p.status != 200 || p.at.Path != "/u/login" && p.at.Path != "/u/login/identifier" {
 		b.r.t.Fatalf("no sign-in page: %d %s %v %s", p.status, p.at, p.app, p.body)
 	}
-	return b.post(action(b.r.t, p.body), url.Values{"username": {email}, "password": {secret}})
+	return b.enter(p, email, secret)
+}
+
+// enter answers the page, or the pages, for the identifier and the password.
+func (b *browser) enter(p answer, email, secret string) answer {
+	b.r.t.Helper()
+	if p.at.Path == "/u/login" {
+		return b.post(action(b.r.t, p.body), url.Values{"username": {email}, "password": {secret}})
+	}
+	p = b.post(action(b.r.t, p.body), url.Values{"username": {email}})
+	if p.status != 200 || p.at.Path != "/u/login/password" {
+		return p
+	}
+	return b.post(action(b.r.t, p.body), url.Values{"password": {secret}})
 }
 
 // action is where the page's form goes.
@@ -140,7 +153,11 @@ func action(t *testing.T, html string) string {
 	return list[0]
 }
 
-func links(t *testing.T, html string) []string { return attributes(t, html, "a", "href") }
+// ways are the links to other connections.
+func ways(t *testing.T, html string) []string {
+	t.Helper()
+	return slices.DeleteFunc(attributes(t, html, "a", "href"), func(l string) bool { return !strings.HasPrefix(l, "/u/login/connection?") })
+}
 
 func attributes(t *testing.T, html, element, attribute string) []string {
 	t.Helper()

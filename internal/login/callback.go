@@ -10,6 +10,7 @@ import (
 	"mangrove/internal/connection"
 	"mangrove/internal/errs"
 	"mangrove/internal/oauth"
+	"mangrove/internal/session"
 	"mangrove/internal/upstream"
 	"mangrove/internal/web"
 )
@@ -23,6 +24,9 @@ func (f *Flow) comeBack(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if r.Method == http.MethodPost && got.Get("wa") == wrapped {
+		return f.comeBackClassic(w, r, got)
+	}
 	state := got.Get("state")
 	id, tag, ok := splitState(state)
 	if !ok {
@@ -33,7 +37,7 @@ func (f *Flow) comeBack(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := r.Context()
-	if p.trip.Tag == "" || subtle.ConstantTimeCompare([]byte(p.trip.Tag), []byte(hash(tag))) != 1 {
+	if p.prog.Tag == "" || subtle.ConstantTimeCompare([]byte(p.prog.Tag), []byte(hash(tag))) != 1 {
 		f.refused(r, p.req.ClientID, nil, "An answer came for another trip to an identity provider.")
 		return errExpired
 	}
@@ -51,14 +55,14 @@ func (f *Flow) comeBack(w http.ResponseWriter, r *http.Request) error {
 		f.refused(r, p.req.ClientID, c, why.Description)
 		return f.d.RespondError(w, r, p.req, why)
 	}
-	return f.federate(w, r, p, c, upstream.Start{State: state, Nonce: p.trip.Pending.Nonce, CallbackURL: f.callback}, got)
+	return f.federate(w, r, p, c, upstream.Start{State: state, Nonce: p.prog.Pending.Nonce, CallbackURL: f.callback}, got)
 }
 
 // federate proves the person and goes on. Network and cryptography come first,
 // the transaction of the user afterwards.
 func (f *Flow) federate(w http.ResponseWriter, r *http.Request, p *pass, c *connection.Connection, s upstream.Start, got url.Values) error {
 	ctx := r.Context()
-	result, err := f.d.Connectors[c.Strategy].Callback(ctx, c, s, p.trip.Pending, got)
+	result, err := f.d.Connectors[c.Strategy].Callback(ctx, c, s, p.prog.Pending, got)
 	if err != nil {
 		return f.deny(w, r, p, c, err)
 	}
@@ -75,7 +79,7 @@ func (f *Flow) federate(w http.ResponseWriter, r *http.Request, p *pass, c *conn
 	if err != nil {
 		return f.deny(w, r, p, c, err)
 	}
-	return f.next(w, r, p, u, c)
+	return f.proven(w, r, p, u, c, session.Upstream)
 }
 
 // deny tells the application what was refused after the transaction was taken.
@@ -93,14 +97,14 @@ func (f *Flow) deny(w http.ResponseWriter, r *http.Request, p *pass, c *connecti
 
 // stillAllowed reads the connection of the trip as it is now.
 func (f *Flow) stillAllowed(ctx context.Context, p *pass) (*connection.Connection, *oauth.AuthorizeError, error) {
-	c, err := f.d.Connections.Connection(ctx, p.trip.ConnectionID)
+	c, err := f.d.Connections.Connection(ctx, p.prog.ConnectionID)
 	if err != nil {
 		if errs.KindOf(err) == errs.NotFound {
 			return nil, errNoConnection, nil
 		}
 		return nil, nil, err
 	}
-	if w, ok := wayOf(c, p.req.ClientID, f.spoken); !ok || w.database {
+	if w, ok := wayOf(c, p.req.ClientID, f.spoken); !ok || w.kind != provider {
 		return c, errDisabled, nil
 	}
 	return c, nil, nil

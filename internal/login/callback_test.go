@@ -74,7 +74,7 @@ func TestAnswerOfAnEarlierTrip(t *testing.T) {
 	r.acme(nil)
 	b := r.browser()
 	p := b.get("/authorize")
-	link := links(t, p.body)[0]
+	link := ways(t, p.body)[0]
 	first := b.toCallback(link)
 	second := b.toCallback(link)
 	b.get(first).wantPage(t, 400, "")

@@ -2,23 +2,34 @@ package login
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
+	"strings"
 
 	"mangrove/internal/connection"
+	"mangrove/internal/page"
 	"mangrove/internal/profile"
+)
+
+// kind is how a person signs in by a connection.
+type kind uint8
+
+const (
+	database     kind = iota // identifier and password
+	passwordless             // a one-time code
+	provider                 // an identity provider elsewhere
 )
 
 // way is one connection by which a person may sign in.
 type way struct {
-	c        *connection.Connection
-	database bool
-	label    string
-	hidden   bool
+	c      *connection.Connection
+	kind   kind
+	label  string
+	hidden bool
 }
 
-// ways are the connections by which a person may sign in to the client, by
-// label, databases first. spoken reports whether there is a connector for a strategy.
+// ways are the connections by which a person may sign in to the client:
+// databases, passwordless, providers, each by label. spoken reports whether there
+// is a connector for a strategy.
 func ways(list []*connection.Connection, clientID string, spoken func(strategy string) bool) []way {
 	var ws []way
 	for _, c := range list {
@@ -27,78 +38,125 @@ func ways(list []*connection.Connection, clientID string, spoken func(strategy s
 		}
 	}
 	slices.SortStableFunc(ws, func(a, b way) int {
-		if a.database != b.database {
-			if a.database {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Compare(a.label, b.label)
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.label, b.label))
 	})
 	return ws
 }
 
 // wayOf judges one connection.
 func wayOf(c *connection.Connection, clientID string, spoken func(strategy string) bool) (way, bool) {
-	if !slices.Contains(c.EnabledClients, clientID) {
+	if !c.Active() || !slices.Contains(c.EnabledClients, clientID) {
 		return way{}, false
 	}
-	var extra struct {
-		DisplayName    string `json:"display_name"`
-		ShowAsButton   *bool  `json:"show_as_button"`
-		Authentication *struct {
-			Active *bool `json:"active"`
-		} `json:"authentication"`
-	}
-	if len(c.Extra) > 0 && json.Unmarshal(c.Extra, &extra) != nil {
-		return way{}, false
-	}
-	if a := extra.Authentication; a != nil && a.Active != nil && !*a.Active {
-		return way{}, false
-	}
-	w := way{c: c, label: cmp.Or(extra.DisplayName, c.Name)}
+	w := way{c: c, label: c.DisplayName()}
 	switch class := c.Class(); {
 	case class == profile.Database, class == profile.ImportDatabase:
-		w.database = true
+	case class == profile.PasswordlessEmail, class == profile.PasswordlessSMS:
+		w.kind = passwordless
 	case class.Upstream() && spoken(c.Strategy):
-		w.hidden = extra.ShowAsButton != nil && !*extra.ShowAsButton
+		w.kind, w.hidden = provider, c.HiddenButton()
 	default:
 		return way{}, false
 	}
 	return w, true
 }
 
-// shown is what a sign-in page offers: a form for the database, and buttons.
-// Of several databases the chosen one has the form, else the first; the others
-// are buttons. Hidden ways are shown when without them nobody could sign in.
-func shown(ws []way, chosen string) (form *way, buttons []way) {
+// offer is what a sign-in page offers: a field for an identifier where there is
+// a database or a passwordless connection, and buttons.
+type offer struct {
+	database   *way
+	email, sms *way
+	buttons    []way
+}
+
+// offered chooses: of several databases the chosen one has the field, else the
+// first; the others are buttons. A passwordless connection that was chosen is
+// alone with the buttons. Hidden ways are shown when without them nobody could sign in.
+func offered(ws []way, chosen string) (o offer) {
+	only, _ := find(ws, func(c *connection.Connection) bool { return c.ID == chosen })
+	alone := only.c != nil && only.kind == passwordless
 	for i := range ws {
-		if ws[i].database && (form == nil || ws[i].c.ID == chosen) {
-			form = &ws[i]
-		}
-	}
-	for _, hiddenToo := range []bool{false, true} {
-		for i := range ws {
-			if &ws[i] != form && (hiddenToo || !ws[i].hidden) {
-				buttons = append(buttons, ws[i])
+		w := &ws[i]
+		switch {
+		case alone && w.c.ID != chosen && w.kind != provider:
+		case w.kind == database && (o.database == nil || w.c.ID == chosen):
+			o.database = w
+		case w.kind == passwordless && w.c.Class() == profile.PasswordlessSMS:
+			if o.sms == nil || w.c.ID == chosen {
+				o.sms = w
+			}
+		case w.kind == passwordless:
+			if o.email == nil || w.c.ID == chosen {
+				o.email = w
 			}
 		}
-		if form != nil || len(buttons) > 0 {
+	}
+	field := o.database != nil || o.email != nil || o.sms != nil
+	for _, hiddenToo := range []bool{false, true} {
+		for i := range ws {
+			w := &ws[i]
+			if w.kind != passwordless && w != o.database && (hiddenToo || !w.hidden) && (!alone || w.kind == provider) {
+				o.buttons = append(o.buttons, *w)
+			}
+		}
+		if field || len(o.buttons) > 0 {
 			break
 		}
 	}
-	return form, buttons
+	return o
 }
 
-// identifierLabel names what a database takes as identifier.
-func identifierLabel(f profile.Connection) (label string, emailOnly bool) {
-	switch {
-	case f.Username.Allowed && f.PhoneAllowed:
-		return "Email address, username or phone number", false
-	case f.Username.Allowed:
-		return "Username or email address", false
-	case f.PhoneAllowed:
-		return "Email address or phone number", false
+// identifiers are the kinds of identifiers that the field takes.
+func (o offer) identifiers() (ids page.Identifiers) {
+	if o.database != nil {
+		ids = identifiersOf(o.database.c)
 	}
-	return "Email address", true
+	ids.Email = ids.Email || o.email != nil
+	ids.Phone = ids.Phone || o.sms != nil
+	return ids
+}
+
+// identifiersOf are those by which the users of a database sign in.
+func identifiersOf(c *connection.Connection) page.Identifiers {
+	var ids page.Identifiers
+	for _, kind := range c.SignInKinds() {
+		switch kind {
+		case "email":
+			ids.Email = true
+		case "username":
+			ids.Username = true
+		case "phone_number":
+			ids.Phone = true
+		}
+	}
+	return ids
+}
+
+// byCode is the passwordless connection that takes an identifier like this one.
+func (o offer) byCode(identifier string) *way {
+	switch {
+	case strings.Contains(identifier, "@"):
+		return o.email
+	case strings.HasPrefix(strings.TrimSpace(identifier), "+"):
+		return o.sms
+	}
+	return nil
+}
+
+// malformed says what is wrong with the form of an identifier; empty: nothing
+// that could be known without looking for its owner.
+func malformed(identifier string, ids page.Identifiers) page.Problem {
+	switch identifier = strings.TrimSpace(identifier); {
+	case identifier == "":
+		return page.MissingInput
+	case ids.Username:
+		return ""
+	case ids.Email && !ids.Phone && !strings.Contains(identifier, "@"):
+		return page.InvalidEmail
+	case ids.Phone && !ids.Email && !strings.HasPrefix(identifier, "+"):
+		return page.InvalidPhone
+	case ids.Email && ids.Phone && !strings.Contains(identifier, "@") && !strings.HasPrefix(identifier, "+"):
+		return page.InvalidEmail
+	}
+	return ""
 }

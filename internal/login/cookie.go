@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"time"
 
@@ -60,6 +61,9 @@ func cookieValue(r *http.Request, name string) string {
 	return c.Value
 }
 
+// untilBrowserCloses is the life of a cookie without an end of its own.
+const untilBrowserCloses = time.Duration(math.MaxInt64)
+
 // setCookie sets a host-only cookie; a life of zero or less removes it.
 //
 // Over https it is SameSite=None: providers come back with a cross-site POST
@@ -72,8 +76,11 @@ func (f *Flow) setCookie(w http.ResponseWriter, name, value string, life time.Du
 	if f.secure {
 		c.SameSite = http.SameSiteNoneMode
 	}
-	if life <= 0 {
+	switch {
+	case life <= 0:
 		c.MaxAge = -1
+	case life == untilBrowserCloses:
+		c.MaxAge = 0
 	}
 	http.SetCookie(w, c)
 }

@@ -9,9 +9,10 @@
 //
 // Owns: transactions and sessions as they travel in cookies and state, which
 // connections a person may choose (choice.go), the routes above; the pages behind
-// mailed links (ticketpages.go).
+// mailed links (ticketpages.go, magiclink.go) for one-time codes (passwordless.go), and for
+// devices (device.go).
 // Does not own: the authorization request and its answer (op), pages (page),
 // what a provider says (upstream), who the user is (user).
 // May import: errs, oauth, passwd, profile, audit, client, connection, session,
-// ticket, user, upstream, page, web, chi.
+// ticket, factor, user, upstream, page, web, chi.
 package login

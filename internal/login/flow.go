@@ -13,10 +13,14 @@ import (
 	"mangrove/internal/audit"
 	"mangrove/internal/client"
 	"mangrove/internal/connection"
+	"mangrove/internal/consent"
+	"mangrove/internal/device"
+	"mangrove/internal/factor"
 	"mangrove/internal/oauth"
 	"mangrove/internal/page"
 	"mangrove/internal/profile"
 	"mangrove/internal/session"
+	"mangrove/internal/tenant"
 	"mangrove/internal/upstream"
 	"mangrove/internal/user"
 	"mangrove/internal/web"
@@ -26,6 +30,7 @@ import (
 // audit event themselves.
 type Users interface {
 	Authenticate(ctx context.Context, c *connection.Connection, identifier, password string, a user.Actor) (*user.User, error)
+	SignUp(ctx context.Context, c *connection.Connection, req user.CreateRequest, a user.Actor) (*user.User, error)
 	Federate(ctx context.Context, c *connection.Connection, cl profile.Claims, tokens profile.Value, a user.Actor) (*user.User, error)
 }
 
@@ -46,19 +51,36 @@ type Deps struct {
 	Connectors  map[string]upstream.Connector // by strategy
 	Page        *page.Renderer
 	Audit       audit.Sink
+	Tenant      tenant.Reader
+	Devices     device.Store
 	Now         func() time.Time
 	Rand        io.Reader
 
+	// Passwordless sends and checks one-time codes.
+	Passwordless Passwordless
+
 	// Respond answers the authorization request for a session; RespondError
 	// answers it with an error. Both are op's.
-	Respond      func(http.ResponseWriter, *http.Request, oauth.AuthorizeRequest, session.Session) error
+	Respond func(http.ResponseWriter, *http.Request, oauth.AuthorizeRequest, session.Session) error
+	// Validate reads the parameters of an authorization request as /authorize does.
+	// With an *oauth.AuthorizeError the request can be answered by RespondError.
+	Validate     func(r *http.Request, v url.Values) (oauth.AuthorizeRequest, error)
 	RespondError func(http.ResponseWriter, *http.Request, oauth.AuthorizeRequest, *oauth.AuthorizeError) error
+	// Question is what a person has to be asked before the request is answered; an
+	// *oauth.AuthorizeError when it will be refused. It is op's.
+	Question func(ctx context.Context, req oauth.AuthorizeRequest, u *user.User) (consent.Question, error)
+	Consents consent.Store
+	// Factors are second factors and passkeys. Nil: nobody is asked for one.
+	Factors *factor.Service
+	// SignOut ends the session that a person confirmed to mean, and answers. It is op's.
+	SignOut func(w http.ResponseWriter, r *http.Request, fields map[string]string) error
 }
 
 // Flow is the browser flow. It keeps nothing in memory: any node can take the
 // next step.
 type Flow struct {
 	d        Deps
+	base     string // the public URL without a slash at its end
 	callback string // the one redirect URI that providers know
 	secure   bool
 	origin   *http.CrossOriginProtection
@@ -73,6 +95,7 @@ func New(d Deps) *Flow {
 	}
 	f := &Flow{
 		d:        d,
+		base:     base,
 		callback: base + "/login/callback",
 		secure:   u.Scheme == "https",
 		origin:   http.NewCrossOriginProtection(),
@@ -87,18 +110,34 @@ func New(d Deps) *Flow {
 // Mount adds the routes.
 func (f *Flow) Mount(r chi.Router) {
 	page := func(h web.Handler) http.HandlerFunc { return web.Serve(h, f.fail).ServeHTTP }
-	r.Get("/u/login", page(f.showSignIn))
-	r.Post("/u/login", page(f.signIn))
+	r.Get(signInPath, page(f.showSignIn))
+	r.Post(signInPath, page(f.signIn))
+	r.Get(identifierPath, page(f.showIdentifier))
+	r.Post(identifierPath, page(f.identify))
+	r.Get(passwordPath, page(f.showPassword))
+	r.Post(passwordPath, page(f.signInPassword))
+	r.Get(signupPath, page(f.showSignUp))
+	r.Post(signupPath, page(f.signUp))
+	r.Get(forgotPath, page(f.showForgot))
+	r.Post(forgotPath, page(f.forgot))
+	r.Get(sentPath, page(f.showSent))
 	r.Get("/u/login/connection", page(f.chooseConnection))
+	f.mountClassic(r)
+	f.mountPasswordless(r)
+	f.mountFactors(r)
+	f.mountConsent(r)
+	f.mountDevice(r)
+	f.mountLogout(r)
 	r.Get(verifyPath, page(f.showVerify))
 	r.Post(verifyPath, page(f.verify))
 	r.Get(resetPath, page(f.showReset))
 	r.Post(resetPath, page(f.reset))
+	f.mountUnblock(r)
 	r.Get("/login/callback", page(f.comeBack))
 	r.Post("/login/callback", page(f.comeBack))
 }
 
 // fail draws what must not travel to an application.
 func (f *Flow) fail(w http.ResponseWriter, r *http.Request, err error) {
-	_ = f.d.Page.Fail(w, err, web.RequestID(r)) // Serve has logged err; a page that cannot be drawn leaves an empty answer
+	_ = f.d.Page.Fail(w, r, err, web.RequestID(r)) // Serve has logged err; a page that cannot be drawn leaves an empty answer
 }

@@ -56,6 +56,17 @@ func (f *Flow) refused(r *http.Request, clientID string, c *connection.Connectio
 	}
 }
 
+// signupFailed writes a failed sign-up to the audit log.
+func (f *Flow) signupFailed(r *http.Request, p *pass, c *connection.Connection, err error) {
+	e := audit.Event{
+		Type: audit.SignupFailed, At: f.now(), Description: web.Printable(errs.From(err).Text, 200), ClientID: p.req.ClientID,
+		Connection: c.Name, ConnectionID: c.ID, IP: web.ClientIP(r), UserAgent: web.UserAgent(r),
+	}
+	if err := f.d.Audit.AppendEvents(r.Context(), e); err != nil {
+		web.Note(r, "audit", "not written: "+web.Printable(err.Error(), 200))
+	}
+}
+
 func (f *Flow) actor(r *http.Request, p *pass) user.Actor {
 	return user.Actor{ClientID: p.req.ClientID, IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
 }

@@ -19,6 +19,8 @@ import (
 	"mangrove/internal/audit"
 	"mangrove/internal/client"
 	"mangrove/internal/connection"
+	"mangrove/internal/consent"
+	"mangrove/internal/factor"
 	"mangrove/internal/fakeidp"
 	"mangrove/internal/login"
 	"mangrove/internal/oauth"
@@ -28,6 +30,7 @@ import (
 	"mangrove/internal/session"
 	"mangrove/internal/store"
 	"mangrove/internal/store/storetest"
+	"mangrove/internal/tenant"
 	"mangrove/internal/ticket"
 	"mangrove/internal/upstream"
 	"mangrove/internal/upstream/oidc"
@@ -47,16 +50,46 @@ type rig struct {
 	users *user.Service
 	// tickets make links to this flow.
 	tickets *ticket.Service
-	idp     *fakeidp.IdP
-	url     string // public URL of the flow
-	tls     *http.Client
+	// mail is what one-time codes sent.
+	mail *mailbox
+	idp  *fakeidp.IdP
+	url  string // public URL of the flow
+	tls  *http.Client
 
 	mu     sync.Mutex
 	clock  time.Time
 	events []audit.Event
+	// tenant changes the settings; by default identifier and password are on one page.
+	tenant func(*tenant.Settings)
+	// validate reads the request of /usernamepassword/login.
+	validate func(url.Values) (oauth.AuthorizeRequest, error)
+	// factors keeps second factors; post is what it sent.
+	factors *factor.Service
+	post    *factorPost
+	// question is what the person has to be asked.
+	question consent.Question
 	// request changes what /authorize hands to Start.
 	request func(*oauth.AuthorizeRequest)
 }
+
+func (r *rig) Settings(ctx context.Context) (*tenant.Settings, error) {
+	s, err := r.store.Settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	changed := *s
+	changed.IdentifierFirst = false
+	if r.tenant != nil {
+		r.tenant(&changed)
+	}
+	return &changed, nil
+}
+
+func (r *rig) Texts(context.Context, string, string) (map[string]map[string]string, error) {
+	return nil, nil
+}
+
+func identifierFirst(s *tenant.Settings) { s.IdentifierFirst = true }
 
 func (r *rig) now() time.Time {
 	r.mu.Lock()
@@ -108,9 +141,19 @@ func newRig(t *testing.T) *rig {
 	r.url, r.tls = server.URL, server.Client()
 	connector := oidc.New(outbound.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}), r.now, rand.Reader)
 	r.tickets = &ticket.Service{Store: r.store, Users: r.store, Connections: r.store, Clients: r.store, Redeemer: r.users, PublicURL: r.url, Now: r.now}
+	r.mail = &mailbox{Store: r.store}
 	flow := login.New(login.Deps{
+		Passwordless: r.passwordless(),
+		Factors:      r.factored(),
+		Validate: func(q *http.Request, v url.Values) (oauth.AuthorizeRequest, error) {
+			if r.validate != nil {
+				return r.validate(v)
+			}
+			return validate(q, v)
+		},
 		PublicURL: r.url, Clients: r.store, Connections: r.store, Users: r.users, UserStore: r.store, Sessions: r.store,
-		Tickets:    r.tickets,
+		Tickets: r.tickets, Tenant: r, Devices: r.store, Consents: r.store,
+		Question: r.asked, SignOut: r.signOut,
 		Connectors: map[string]upstream.Connector{"oidc": connector}, Page: pages, Audit: r, Now: r.now, Rand: rand.Reader,
 		Respond: func(w http.ResponseWriter, q *http.Request, req oauth.AuthorizeRequest, s session.Session) error {
 			http.Redirect(w, q, req.RedirectURI+"?"+url.Values{"user": {s.UserID}, "sid": {s.ID}, "connection": {s.ConnectionID}, "state": {req.State}}.Encode(), http.StatusFound)

@@ -12,7 +12,7 @@ import (
 
 	"mangrove/internal/connection"
 	"mangrove/internal/errs"
-	"mangrove/internal/profile"
+	"mangrove/internal/page"
 	"mangrove/internal/user"
 )
 
@@ -27,7 +27,7 @@ func TestWays(t *testing.T) {
 	spoken := func(s string) bool { return s == "oidc" }
 	rows := []struct {
 		c    *connection.Connection
-		want string // label, with d for a database and h for hidden; empty: no way
+		want string // label, with d for a database, p for passwordless, h for hidden; empty: no way
 	}{
 		{made("db", "auth0", `{}`, "app"), "db d"},
 		{made("db", "auth0", ``, "app"), "db d"},
@@ -36,20 +36,18 @@ func TestWays(t *testing.T) {
 		{made("db", "auth0", `{}`), ""},
 		{made("db", "auth0", `{"authentication":{"active":false}}`, "app"), ""},
 		{made("db", "auth0", `{"authentication":{"active":true}}`, "app"), "db d"},
-		{made("db", "auth0", `not json`, "app"), ""},
 		{made("up", "oidc", `{}`, "app"), "up"},
 		{made("up", "oidc", `{"show_as_button":true}`, "app"), "up"},
 		{made("up", "oidc", `{"show_as_button":false}`, "app"), "up h"},
 		{made("up", "samlp", `{}`, "app"), ""},
-		{made("email", "email", `{}`, "app"), ""},
+		{made("email", "email", `{}`, "app"), "email p"},
+		{made("sms", "sms", `{}`, "app"), "sms p"},
 	}
 	for _, row := range rows {
 		got := ""
 		if w, ok := wayOf(row.c, "app", spoken); ok {
 			got = w.label
-			if w.database {
-				got += " d"
-			}
+			got += map[kind]string{database: " d", passwordless: " p"}[w.kind]
 			if w.hidden {
 				got += " h"
 			}
@@ -60,41 +58,94 @@ func TestWays(t *testing.T) {
 	}
 }
 
-func TestShown(t *testing.T) {
-	some := func(name string, database, hidden bool) way {
-		return way{c: &connection.Connection{ID: name, Name: name}, label: name, database: database, hidden: hidden}
+func TestOffered(t *testing.T) {
+	some := func(name, strategy string, k kind, hidden bool) way {
+		return way{c: &connection.Connection{ID: name, Name: name, Strategy: strategy, Options: json.RawMessage(`{}`)}, label: name, kind: k, hidden: hidden}
 	}
-	d1, d2 := some("d1", true, false), some("d2", true, false)
-	u1, u2, h := some("u1", false, false), some("u2", false, false), some("h", false, true)
+	d1, d2 := some("d1", "auth0", database, false), some("d2", "auth0", database, false)
+	e, m := some("e", "email", passwordless, false), some("m", "sms", passwordless, false)
+	u1, u2, h := some("u1", "oidc", provider, false), some("u2", "oidc", provider, false), some("h", "oidc", provider, true)
 	rows := []struct {
-		name   string
-		ways   []way
-		chosen string
-		form   string
-		want   []string
+		name    string
+		ways    []way
+		chosen  string
+		field   string // database, email, sms
+		buttons []string
 	}{
 		{"one database", []way{d1}, "", "d1", nil},
 		{"two databases", []way{d1, d2}, "", "d1", []string{"d2"}},
 		{"the second chosen", []way{d1, d2}, "d2", "d2", []string{"d1"}},
 		{"both kinds", []way{d1, u1, u2}, "", "d1", []string{"u1", "u2"}},
-		{"an upstream chosen before", []way{d1, u1}, "u1", "d1", []string{"u1"}},
+		{"a provider chosen before", []way{d1, u1}, "u1", "d1", []string{"u1"}},
 		{"hidden stays hidden", []way{d1, u1, h}, "", "d1", []string{"u1"}},
-		{"hidden beside a form", []way{d1, h}, "", "d1", nil},
+		{"hidden beside a field", []way{d1, h}, "", "d1", nil},
 		{"hidden beside a button", []way{u1, h}, "", "", []string{"u1"}},
 		{"nothing but hidden", []way{h}, "", "", []string{"h"}},
+		{"codes alone", []way{e, m}, "", "e m", nil},
+		{"codes beside a database", []way{d1, e, m, u1}, "", "d1 e m", []string{"u1"}},
+		{"a code chosen", []way{d1, d2, e, m, u1}, "e", "e", []string{"u1"}},
+		{"hidden beside a code", []way{m, h}, "", "m", nil},
 	}
 	for _, row := range rows {
-		form, buttons := shown(row.ways, row.chosen)
-		name := ""
-		if form != nil {
-			name = form.c.ID
+		o := offered(row.ways, row.chosen)
+		var field, buttons []string
+		for _, w := range []*way{o.database, o.email, o.sms} {
+			if w != nil {
+				field = append(field, w.c.ID)
+			}
 		}
-		var got []string
-		for _, b := range buttons {
-			got = append(got, b.c.ID)
+		for _, b := range o.buttons {
+			buttons = append(buttons, b.c.ID)
 		}
-		if name != row.form || !slices.Equal(got, row.want) {
-			t.Errorf("%s: form %q, buttons %v", row.name, name, got)
+		if strings.Join(field, " ") != row.field || !slices.Equal(buttons, row.buttons) {
+			t.Errorf("%s: field %v, buttons %v", row.name, field, buttons)
+		}
+	}
+}
+
+// What follows is decided by what is lacking, in one order; nothing is answered
+// before the session, and no session begins before the second factor.
+func TestFollowing(t *testing.T) {
+	for _, row := range []struct {
+		is   facts
+		want step
+	}{
+		{facts{}, beginSession},
+		{facts{session: true}, answerRequest},
+		{facts{secondFactor: true}, askSecondFactor},
+		{facts{secondFactor: true, session: true, consent: true, passkey: true, device: true}, askSecondFactor},
+		{facts{passkey: true, consent: true}, offerKey},
+		{facts{consent: true, device: true}, beginSession},
+		{facts{session: true, consent: true, device: true}, askConsent},
+		{facts{session: true, device: true}, confirmDevice},
+	} {
+		if got := following(row.is); got != row.want {
+			t.Errorf("%+v: %d, want %d", row.is, got, row.want)
+		}
+	}
+}
+
+func TestMalformed(t *testing.T) {
+	email, phone, username := page.Identifiers{Email: true}, page.Identifiers{Phone: true}, page.Identifiers{Email: true, Username: true}
+	either := page.Identifiers{Email: true, Phone: true}
+	for _, row := range []struct {
+		identifier string
+		ids        page.Identifiers
+		want       page.Problem
+	}{
+		{"", username, page.MissingInput},
+		{"  ", email, page.MissingInput},
+		{"ada", email, page.InvalidEmail},
+		{" ada@example.test ", email, ""},
+		{"ada", username, ""},
+		{"ada@example.test", phone, page.InvalidPhone},
+		{"+4790000000", phone, ""},
+		{"+4790000000", either, ""},
+		{"ada@example.test", either, ""},
+		{"ada", either, page.InvalidEmail},
+	} {
+		if got := malformed(row.identifier, row.ids); got != row.want {
+			t.Errorf("%q %+v: %q, want %q", row.identifier, row.ids, got, row.want)
 		}
 	}
 }
@@ -127,21 +178,20 @@ func TestCookies(t *testing.T) {
 	}
 }
 
-func TestIdentifierLabel(t *testing.T) {
-	rows := []struct {
-		username, phone bool
-		want            string
-		emailOnly       bool
+func TestIdentifiers(t *testing.T) {
+	for _, row := range []struct {
+		strategy, options string
+		want              page.Identifiers
 	}{
-		{false, false, "Email address", true},
-		{true, false, "Username or email address", false},
-		{false, true, "Email address or phone number", false},
-		{true, true, "Email address, username or phone number", false},
-	}
-	for _, row := range rows {
-		label, only := identifierLabel(profile.Connection{Username: profile.UsernameRule{Allowed: row.username}, PhoneAllowed: row.phone})
-		if label != row.want || only != row.emailOnly {
-			t.Errorf("%v: %q %v", row, label, only)
+		{"auth0", `{}`, page.Identifiers{Email: true}},
+		{"auth0", `{"requires_username":true}`, page.Identifiers{Email: true, Username: true}},
+		{"auth0", `{"attributes":{"phone_number":{"identifier":{"active":true}}}}`, page.Identifiers{Phone: true}},
+		{"sms", `{}`, page.Identifiers{Phone: true}},
+		{"email", `{}`, page.Identifiers{Email: true}},
+	} {
+		c := &connection.Connection{Strategy: row.strategy, Options: json.RawMessage(row.options)}
+		if got := identifiersOf(c); got != row.want {
+			t.Errorf("%s %s: %+v", row.strategy, row.options, got)
 		}
 	}
 }

@@ -3,56 +3,68 @@ package login
 import (
 	"errors"
 	"net/http"
-	"net/url"
+	"strings"
 
 	"mangrove/internal/connection"
 	"mangrove/internal/errs"
 	"mangrove/internal/oauth"
 	"mangrove/internal/page"
+	"mangrove/internal/session"
 	"mangrove/internal/user"
 )
 
 var errForeign = errs.New(errs.Forbidden, "access_denied", "This request came from another site.")
 
-// showSignIn is GET /u/login?state=….
+// The pages of the first factor (reference/authentication.md §2.5).
+const (
+	signInPath     = "/u/login"
+	identifierPath = "/u/login/identifier"
+	passwordPath   = "/u/login/password"
+	signupPath     = "/u/signup"
+)
+
+// showSignIn is GET /u/login?state=…: identifier and password on one page.
 func (f *Flow) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	p, ws, done, err := f.atSignIn(w, r)
 	if done || err != nil {
 		return err
 	}
-	return f.draw(w, http.StatusOK, p, ws, p.req.LoginHint, "")
-}
-
-// chooseConnection is GET /u/login/connection?state=…&connection=NAME. It is a
-// link and no form: the way to a provider may have any number of redirects,
-// and Chromium holds form-action against each.
-func (f *Flow) chooseConnection(w http.ResponseWriter, r *http.Request) error {
-	p, ws, done, err := f.atSignIn(w, r)
-	if done || err != nil {
-		return err
+	o := offered(ws, p.prog.ConnectionID)
+	if o.database == nil {
+		redirect(w, r, at(identifierPath, p.id))
+		return nil
 	}
-	q, err := query(r)
-	if err != nil {
-		return err
-	}
-	chosen, ok := find(ws, func(c *connection.Connection) bool { return c.Name == q.Get("connection") })
-	if !ok {
-		return f.refuse(w, r, p, errDisabled)
-	}
-	if !chosen.database {
-		return f.sendAway(w, r, p, chosen.c)
-	}
-	p.trip = trip{ConnectionID: chosen.c.ID}
-	if err := f.save(r.Context(), p); err != nil {
-		return err
-	}
-	redirect(w, r, signInPath(p.id))
-	return nil
+	return f.askPassword(w, r, http.StatusOK, p, o, p.req.LoginHint, "", true)
 }
 
 // signIn is POST /u/login?state=… with username and password. Everything else
 // about the login comes from the transaction, whatever the form says.
 func (f *Flow) signIn(w http.ResponseWriter, r *http.Request) error {
+	return f.checkPassword(w, r, true)
+}
+
+// showPassword is GET /u/login/password?state=….
+func (f *Flow) showPassword(w http.ResponseWriter, r *http.Request) error {
+	p, ws, done, err := f.atSignIn(w, r)
+	if done || err != nil {
+		return err
+	}
+	o := offered(ws, p.prog.ConnectionID)
+	if o.database == nil || p.prog.Identifier == "" {
+		redirect(w, r, at(identifierPath, p.id))
+		return nil
+	}
+	return f.askPassword(w, r, http.StatusOK, p, o, p.prog.Identifier, "", false)
+}
+
+// signInPassword is POST /u/login/password?state=… with password; whose it is was
+// said at the first step.
+func (f *Flow) signInPassword(w http.ResponseWriter, r *http.Request) error {
+	return f.checkPassword(w, r, false)
+}
+
+// checkPassword takes the answer of both pages.
+func (f *Flow) checkPassword(w http.ResponseWriter, r *http.Request, both bool) error {
 	if !f.sameSite(r) {
 		return errForeign
 	}
@@ -64,42 +76,71 @@ func (f *Flow) signIn(w http.ResponseWriter, r *http.Request) error {
 	if done || err != nil {
 		return err
 	}
-	database, _ := shown(ws, p.trip.ConnectionID)
-	if database == nil {
+	o := offered(ws, p.prog.ConnectionID)
+	if o.database == nil {
 		return f.refuse(w, r, p, errDisabled)
 	}
-	identifier, password := form.Get("username"), form.Get("password")
+	identifier, password := p.prog.Identifier, form.Get("password")
+	if both {
+		identifier = strings.TrimSpace(form.Get("username"))
+	}
 	if identifier == "" || password == "" {
-		return f.draw(w, http.StatusBadRequest, p, ws, identifier, "Please enter both.")
+		return f.askPassword(w, r, http.StatusBadRequest, p, o, identifier, page.MissingInput, both)
 	}
-	u, err := f.d.Users.Authenticate(r.Context(), database.c, identifier, password, f.actor(r, p))
-	switch {
-	case err == nil:
-	case errors.Is(err, user.ErrWrongPassword):
-		return f.draw(w, http.StatusBadRequest, p, ws, identifier, user.ErrWrongPassword.Text)
-	case errors.Is(err, user.ErrBusy):
-		w.Header().Set("Retry-After", "2")
-		return f.draw(w, http.StatusTooManyRequests, p, ws, identifier, user.ErrBusy.Text)
-	case errors.Is(err, user.ErrBlocked):
+	u, err := f.d.Users.Authenticate(r.Context(), o.database.c, identifier, password, f.actor(r, p))
+	if errors.Is(err, user.ErrBlocked) {
 		return f.end(w, r, p, errBlocked)
-	default:
+	}
+	if err != nil {
+		settings, failed := f.d.Tenant.Settings(r.Context())
+		if failed != nil {
+			return failed
+		}
+		if problem, status, ok := trouble(err, settings); ok {
+			return f.askPassword(w, r, status, p, o, identifier, problem, both)
+		}
 		return err
 	}
-	if err := f.take(r.Context(), p); err != nil {
-		return err
+	return f.proven(w, r, p, u, o.database.c, session.Password)
+}
+
+func (f *Flow) askPassword(w http.ResponseWriter, r *http.Request, status int, p *pass, o offer, identifier string, problem page.Problem, both bool) error {
+	view := page.Password{
+		Frame: f.frame(p), Action: at(passwordPath, p.id), Value: identifier, Both: both, Identifiers: o.identifiers(), Problem: problem,
 	}
-	return f.next(w, r, p, u, database.c)
+	if !o.database.c.Signup().NoResetLink {
+		view.ForgotURL = at(forgotPath, p.id)
+	}
+	if both {
+		view.Action, view.Identifiers = at(signInPath, p.id), identifiersOf(o.database.c)
+		view.SignupURL, view.Ways = f.signupURL(p, o), links(p, append(codes(o), o.buttons...))
+	} else {
+		view.EditURL = at(identifierPath, p.id)
+		if code := o.byCode(identifier); code != nil {
+			view.CodeURL = connectionPath(p, code.c.Name)
+		}
+	}
+	return f.show(w, r, status, p, view)
+}
+
+// codes are the passwordless ways of an offer.
+func codes(o offer) (list []way) {
+	for _, w := range []*way{o.email, o.sms} {
+		if w != nil {
+			list = append(list, *w)
+		}
+	}
+	return list
 }
 
 // atSignIn opens the transaction in the query and reads its ways anew. done:
 // the request was answered.
 func (f *Flow) atSignIn(w http.ResponseWriter, r *http.Request) (p *pass, ws []way, done bool, err error) {
-	q, err := query(r)
-	if err != nil {
+	if p, err = f.opened(r); err != nil {
 		return nil, nil, false, err
 	}
-	if p, err = f.open(r, q.Get("state")); err != nil {
-		return nil, nil, false, err
+	if p.prog.UserID != "" {
+		return nil, nil, false, errExpired // who it is has been proven: these pages are behind
 	}
 	ws, err = f.waysFor(r.Context(), p.req)
 	var refused *oauth.AuthorizeError
@@ -115,26 +156,14 @@ func (f *Flow) refuse(w http.ResponseWriter, r *http.Request, p *pass, why *oaut
 	return f.end(w, r, p, why)
 }
 
-func (f *Flow) draw(w http.ResponseWriter, status int, p *pass, ws []way, identifier, problem string) error {
-	form, buttons := shown(ws, p.trip.ConnectionID)
-	view := page.SignIn{
-		Application: p.client.Name,
-		Action:      signInPath(p.id),
-		Identifier:  identifier,
-		Problem:     problem,
-		ReturnTo:    p.req.RedirectURI,
+// find looks a way up by its connection.
+func find(ws []way, match func(*connection.Connection) bool) (way, bool) {
+	for _, w := range ws {
+		if match(w.c) {
+			return w, true
+		}
 	}
-	if form != nil {
-		view.Password = true
-		view.IdentifierLabel, view.EmailOnly = identifierLabel(form.c.Facts())
-	}
-	for _, b := range buttons {
-		view.Buttons = append(view.Buttons, page.Button{
-			Label: "Continue with " + b.label,
-			URL:   "/u/login/connection?" + url.Values{"state": {p.id}, "connection": {b.c.Name}}.Encode(),
-		})
-	}
-	return f.d.Page.SignIn(w, status, view)
+	return way{}, false
 }
 
 // sameSite refuses a form that another site posted. The pages' referrer policy

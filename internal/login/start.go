@@ -17,7 +17,7 @@ import (
 )
 
 // Start begins a login for a request that op has validated: it answers with a
-// redirect to the sign-in page, or to the upstream when there is no choice.
+// redirect to the first page, or to the provider when there is no choice.
 func (f *Flow) Start(w http.ResponseWriter, r *http.Request, req oauth.AuthorizeRequest) error {
 	ctx := r.Context()
 	c, err := f.d.Clients.Client(ctx, req.ClientID)
@@ -37,14 +37,57 @@ func (f *Flow) Start(w http.ResponseWriter, r *http.Request, req oauth.Authorize
 	if err := f.create(w, r, p); err != nil {
 		return err
 	}
-	if len(ws) == 1 && !ws[0].database {
+	if req.LoginTicket != "" {
+		if done, err := f.redeemTicket(w, r, p); done || err != nil {
+			return err
+		}
+		p.prog = progress{}
+	}
+	if len(ws) == 1 && ws[0].kind == provider {
 		return f.sendAway(w, r, p, ws[0].c)
 	}
 	if err := f.save(ctx, p); err != nil {
 		return err
 	}
-	redirect(w, r, signInPath(p.id))
+	o := offered(ws, "")
+	first := f.firstPath(r, o)
+	if req.ScreenHint == "signup" && f.signupURL(p, o) != "" {
+		first = signupPath
+	}
+	redirect(w, r, at(first, p.id))
 	return nil
+}
+
+// Interact goes on with a session that is there: the person has to agree to
+// something, or to show another factor.
+func (f *Flow) Interact(w http.ResponseWriter, r *http.Request, req oauth.AuthorizeRequest, s session.Session) error {
+	c, err := f.d.Clients.Client(r.Context(), req.ClientID)
+	if err != nil {
+		return err
+	}
+	p := &pass{req: req, client: c}
+	if err := f.create(w, r, p); err != nil {
+		return err
+	}
+	p.prog.ConnectionID, p.prog.UserID = s.ConnectionID, s.UserID
+	p.prog.Methods, p.prog.AuthTime, p.prog.SessionID = s.Methods, s.AuthTime, s.ID
+	u, err := f.person(r.Context(), p)
+	if err != nil {
+		return err
+	}
+	return f.goOn(w, r, p, u)
+}
+
+// firstPath is the page that a login begins with.
+func (f *Flow) firstPath(r *http.Request, o offer) string {
+	if o.database == nil {
+		return identifierPath
+	}
+	settings, err := f.d.Tenant.Settings(r.Context())
+	if err == nil && !settings.IdentifierFirst {
+		return signInPath
+	}
+	return identifierPath // a wish that cannot be read now is not worth a failure
 }
 
 // create makes the transaction and binds it to the browser. It is not stored yet.
@@ -107,16 +150,6 @@ func (f *Flow) waysFor(ctx context.Context, req oauth.AuthorizeRequest) ([]way, 
 
 func (f *Flow) spoken(strategy string) bool { return f.d.Connectors[strategy] != nil }
 
-// find looks a way up by the connection's id or name.
-func find(ws []way, match func(*connection.Connection) bool) (way, bool) {
-	for _, w := range ws {
-		if match(w.c) {
-			return w, true
-		}
-	}
-	return way{}, false
-}
-
 // sendAway leads the browser to the provider. What has to be kept is stored
 // before the browser leaves.
 func (f *Flow) sendAway(w http.ResponseWriter, r *http.Request, p *pass, c *connection.Connection) error {
@@ -135,7 +168,7 @@ func (f *Flow) sendAway(w http.ResponseWriter, r *http.Request, p *pass, c *conn
 	if err != nil {
 		return f.stop(w, r, p, c, err)
 	}
-	p.trip = trip{ConnectionID: c.ID, Tag: hash(tag), Pending: pending}
+	p.prog.trip = trip{ConnectionID: c.ID, Tag: hash(tag), Pending: pending}
 	if err := f.save(r.Context(), p); err != nil {
 		return err
 	}
@@ -176,8 +209,6 @@ func params(req oauth.AuthorizeRequest) url.Values {
 	}
 	return v
 }
-
-func signInPath(id string) string { return "/u/login?state=" + url.QueryEscape(id) }
 
 // redirect leads on. After a form 303 keeps the browser from posting it again.
 func redirect(w http.ResponseWriter, r *http.Request, to string) {

@@ -2,12 +2,10 @@ package login
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/url"
 
 	"mangrove/internal/page"
-	"mangrove/internal/passwd"
 	"mangrove/internal/ticket"
 	"mangrove/internal/user"
 	"mangrove/internal/web"
@@ -18,6 +16,10 @@ type Tickets interface {
 	Look(ctx context.Context, p ticket.Purpose, secret string) (ticket.Result, error)
 	Verify(ctx context.Context, secret string, a user.Actor) (ticket.Result, error)
 	Reset(ctx context.Context, secret, password string, a user.Actor) (ticket.Result, error)
+	// Release releases a blocked account.
+	Release(ctx context.Context, secret string, a user.Actor) (ticket.Result, error)
+	// RequestReset mails a link, if there is somebody to mail it to; nothing tells whether.
+	RequestReset(ctx context.Context, r ticket.ResetRequest) error
 }
 
 // The paths are those of the links (reference/users.md §3.11).
@@ -35,7 +37,9 @@ func (f *Flow) showVerify(w http.ResponseWriter, r *http.Request) error {
 	if res.Err != nil {
 		return f.tell(w, r, res)
 	}
-	return f.d.Page.VerifyEmail(w, page.VerifyEmail{Action: ticketAction(verifyPath, secret), ResultURL: res.Location()})
+	return f.show(w, r, http.StatusOK, nil, page.Press{
+		Frame: page.Frame{ReturnTo: res.Location()}, Kind: page.PressVerifyEmail, Action: ticketAction(verifyPath, secret),
+	})
 }
 
 // verify is POST /u/email-verification?ticket=….
@@ -63,7 +67,7 @@ func (f *Flow) showReset(w http.ResponseWriter, r *http.Request) error {
 	if res.Err != nil {
 		return f.tell(w, r, res)
 	}
-	return f.d.Page.NewPassword(w, http.StatusOK, newPassword(secret, res))
+	return f.show(w, r, http.StatusOK, nil, newPassword(secret, res))
 }
 
 // reset is POST /u/reset-password?ticket=… with password, twice.
@@ -82,26 +86,26 @@ func (f *Flow) reset(w http.ResponseWriter, r *http.Request) error {
 	if res.Err != nil {
 		return f.tell(w, r, res)
 	}
-	again := func(status int, problem, rules string) error {
+	again := func(status int, problem page.Problem, rules []page.Rule) error {
 		view := newPassword(secret, res)
 		view.Problem, view.Rules = problem, rules
-		return f.d.Page.NewPassword(w, status, view)
+		return f.show(w, r, status, nil, view)
 	}
 	switch password := form.Get("password"); {
 	case password == "":
-		return again(http.StatusBadRequest, "Please enter a password.", "")
+		return again(http.StatusBadRequest, page.MissingInput, nil)
 	case password != form.Get("again"):
-		return again(http.StatusBadRequest, "The two passwords are not the same.", "")
+		return again(http.StatusBadRequest, page.PasswordMismatch, nil)
 	}
 	res, err = f.d.Tickets.Reset(r.Context(), secret, form.Get("password"), visitor(r))
-	var weak *passwd.Weak
-	switch {
-	case errors.As(err, &weak):
-		return again(http.StatusBadRequest, weak.Message, weak.Policy)
-	case errors.Is(err, user.ErrBusy):
-		w.Header().Set("Retry-After", "2")
-		return again(http.StatusTooManyRequests, user.ErrBusy.Text, "")
-	case err != nil:
+	if err != nil {
+		settings, failed := f.d.Tenant.Settings(r.Context())
+		if failed != nil {
+			return failed
+		}
+		if problem, status, ok := trouble(err, settings); ok {
+			return again(status, problem, brokenRules(err))
+		}
 		return err
 	}
 	return f.tell(w, r, res)
@@ -118,8 +122,8 @@ func (f *Flow) look(r *http.Request, p ticket.Purpose) (secret string, res ticke
 	return secret, res, err
 }
 
-func newPassword(secret string, res ticket.Result) page.NewPassword {
-	return page.NewPassword{Action: ticketAction(resetPath, secret), ResultURL: res.Location()}
+func newPassword(secret string, res ticket.Result) page.ResetPassword {
+	return page.ResetPassword{Frame: page.Frame{ReturnTo: res.Location()}, Action: ticketAction(resetPath, secret)}
 }
 
 func ticketAction(path, secret string) string { return path + "?ticket=" + url.QueryEscape(secret) }
@@ -130,14 +134,14 @@ func (f *Flow) tell(w http.ResponseWriter, r *http.Request, res ticket.Result) e
 		redirect(w, r, to)
 		return nil
 	}
-	done, failed := "Email verified", "Your email address could not be verified"
-	if res.Purpose == ticket.ChangePassword {
-		done, failed = "Password changed", "Your password was not changed"
-	}
 	if res.Err != nil {
-		return f.d.Page.Error(w, http.StatusBadRequest, page.Error{Title: failed, Text: res.Text()})
+		return f.show(w, r, http.StatusBadRequest, nil, page.Told{Kind: page.ToldLinkUsed, Text: res.Text()})
 	}
-	return f.d.Page.Done(w, page.Done{Title: done, Text: res.Text()})
+	kind := page.ToldEmailVerified
+	if res.Purpose == ticket.ChangePassword {
+		kind = page.ToldPasswordChanged
+	}
+	return f.show(w, r, http.StatusOK, nil, page.Told{Kind: kind})
 }
 
 // visitor is whoever holds a ticket; no application sent them.

@@ -13,13 +13,14 @@ import (
 	"time"
 
 	"mangrove/internal/job"
-	"mangrove/internal/ticket"
+	"mangrove/internal/letter"
+	"mangrove/internal/tenant"
 )
 
-//go:embed templates
+//go:embed templates words
 var files embed.FS
 
-// Message is one mail to one recipient.
+// Message is one mail to one recipient. Text or HTML may be empty.
 type Message struct {
 	From mail.Address
 	To   string // an address
@@ -32,75 +33,95 @@ type Sender interface {
 	Send(ctx context.Context, m Message) error
 }
 
-// Post writes the letters and sends them. It is a job.Mailer.
-type Post struct {
-	Sender Sender
-	From   mail.Address
-	// Operator is who gets reports; the zero address: nobody.
-	Operator mail.Address
-}
-
-var _ job.Mailer = (*Post)(nil)
-
 var (
 	texts = texttemplate.Must(texttemplate.ParseFS(files, "templates/*.txt"))
 	htmls = htmltemplate.Must(htmltemplate.ParseFS(files, "templates/*.html"))
 )
 
-// SendVerification sends the link that verifies an address.
-func (p *Post) SendVerification(ctx context.Context, l ticket.Letter) error {
-	l.Application = line(l.Application)
-	subject := "Verify your email address"
-	if l.Application != "" {
-		subject += " for " + l.Application
-	}
-	m, err := p.message(l.To, subject, "verification", struct {
-		Application, URL, Lifetime string
-	}{l.Application, l.URL, span(l.Lifetime)})
-	if err != nil {
-		return err
-	}
-	return p.Sender.Send(ctx, m)
+// content is what a message says, and who says it; a zero From: the default.
+type content struct {
+	from                mail.Address
+	subject, text, html string
 }
 
-// SendImportReport tells the operator of an import; without one it does nothing.
-func (p *Post) SendImportReport(ctx context.Context, r job.ImportReport) error {
-	if p.Operator.Address == "" {
-		return nil
+// ours is a letter in our own words.
+func ours(l letter.Letter, look *tenant.Settings, app, sender string) (content, error) {
+	lang := spoken(languageOf(l.Language, look.EnabledLocales))
+	w := vocabulary[lang]
+	text, ok := w.Letters[l.Template]
+	if !ok {
+		return content{}, fmt.Errorf("there is no letter %q", l.Template)
 	}
-	m, err := p.message(p.Operator.Address, "Users import "+r.Status+": "+line(r.Connection), "import", r)
-	if err != nil {
-		return err
+	factor, ok := w.Factors[l.Vars["factor"]]
+	if !ok {
+		factor = w.Factors["other"]
 	}
-	return p.Sender.Send(ctx, m)
+	vars := map[string]any{
+		"code": l.Code, "app": line(app), "lifetime": w.span(time.Duration(l.Lifetime) * time.Second), "ip": line(l.Vars["source_ip"]), "factor": factor,
+		"support": line(look.SupportEmail),
+	}
+	for _, name := range []string{"code", "app", "ip", "support"} {
+		if vars[name] == "" {
+			vars[name] = nil // Liquid takes an empty text for true
+		}
+	}
+	var failed error
+	fill := func(text string) string {
+		s, err := say(text, vars)
+		failed = errors.Join(failed, err)
+		return s
+	}
+	all := func(list []string) []string {
+		out := make([]string, len(list))
+		for i := range list {
+			out[i] = fill(list[i])
+		}
+		return out
+	}
+	v := struct {
+		Language, Title, Hello, Code, URL, Button, Copy, Support, Sender string
+		Logo                                                             string
+		Colour, Background                                               htmltemplate.CSS
+		Text, After                                                      []string
+	}{
+		Language: lang, Title: fill(text.Title), Hello: w.Hello, Code: l.Code, URL: l.URL, Button: text.Button, Copy: w.Copy, Sender: line(sender),
+		Logo: look.Branding.LogoURL, Colour: colour(look.Branding.PrimaryColor, "#0b6e4f"), Background: colour(look.Branding.PageBackground, "#f3f4f6"),
+		Text: all(text.Text), After: all(text.After),
+	}
+	if vars["support"] != nil {
+		v.Support = fill(w.Support)
+	}
+	c := content{subject: line(fill(text.Subject))}
+	c.text, c.html, failed = drawn("letter", v, failed)
+	return c, failed
 }
 
-func (p *Post) message(to, subject, name string, data any) (Message, error) {
-	m := Message{From: p.From, To: to, Subject: subject}
-	var text, html bytes.Buffer
-	if err := errors.Join(texts.ExecuteTemplate(&text, name+".txt", data), htmls.ExecuteTemplate(&html, name+".html", data)); err != nil {
-		return Message{}, fmt.Errorf("letter %s: %w", name, err)
+// colour is a colour of the tenant, or ours where it has none: settings hold
+// nothing else than #rgb and #rrggbb, and a letter takes nothing else.
+func colour(s, standard string) htmltemplate.CSS {
+	if (len(s) == 4 || len(s) == 7) && s[0] == '#' && strings.Trim(s[1:], "0123456789abcdefABCDEF") == "" {
+		return htmltemplate.CSS(s)
 	}
-	m.Text, m.HTML = text.String(), html.String()
-	return m, nil
+	return htmltemplate.CSS(standard)
+}
+
+// report is what the operator is told of an import.
+func report(r job.ImportReport) (content, error) {
+	c := content{subject: line("Users import " + r.Status + ": " + r.Connection)}
+	var err error
+	c.text, c.html, err = drawn("import", r, nil)
+	return c, err
+}
+
+func drawn(name string, data any, before error) (text, html string, err error) {
+	var t, h bytes.Buffer
+	err = errors.Join(before, texts.ExecuteTemplate(&t, name+".txt", data), htmls.ExecuteTemplate(&h, name+".html", data))
+	if err != nil {
+		return "", "", fmt.Errorf("letter %s: %w", name, err)
+	}
+	return t.String(), h.String(), nil
 }
 
 // line is s on one line: a name must not begin another header, or a line that
 // looks like ours.
 func line(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-// span says how long, in the largest unit that is exact.
-func span(d time.Duration) string {
-	for _, unit := range []struct {
-		of   time.Duration
-		name string
-	}{{24 * time.Hour, "day"}, {time.Hour, "hour"}, {time.Minute, "minute"}, {time.Second, "second"}} {
-		if n := d / unit.of; n > 0 && d%unit.of == 0 {
-			if n == 1 {
-				return "1 " + unit.name
-			}
-			return fmt.Sprintf("%d %ss", n, unit.name)
-		}
-	}
-	return d.String()
-}

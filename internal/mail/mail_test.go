@@ -10,11 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"mangrove/internal/errs"
-	"mangrove/internal/job"
-	"mangrove/internal/ticket"
 )
 
 func TestParse(t *testing.T) {
@@ -25,6 +22,7 @@ func TestParse(t *testing.T) {
 	}{
 		{"", Server{}, nil},
 		{"directory", Server{Directory: true}, nil},
+		{"log", Server{Log: true}, nil},
 		{"smtp://mail.example", Server{Host: "mail.example", Port: 587}, nil},
 		{"smtp://mail.example:2525/", Server{Host: "mail.example", Port: 2525}, nil},
 		{"smtps://u%40x:p%2Fw@mail.example", Server{Host: "mail.example", Port: 465, TLS: Implicit, User: "u@x", Password: "p/w"}, nil},
@@ -71,7 +69,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q is repeated: %v", in, err)
 		case err == nil && in != "" && !s.Configured():
 			t.Fatalf("%q leads nowhere", in)
-		case err == nil && !s.Directory && in != "" && (s.Port < 1 || s.Port > 65535 || (s.User == "") != (s.Password == "")):
+		case err == nil && !s.Directory && !s.Log && in != "" && (s.Port < 1 || s.Port > 65535 || (s.User == "") != (s.Password == "")):
 			t.Fatalf("%q: %+v", in, s)
 		case s.TLS == None && s.Password != "" && !isLocal(s.Host):
 			t.Fatalf("%q would expose the password", in)
@@ -92,65 +90,12 @@ func TestParseAddress(t *testing.T) {
 	}
 }
 
-func TestSpan(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		ticket.DefaultLifetime: "5 days", 24 * time.Hour: "1 day", 36 * time.Hour: "36 hours", 90 * time.Second: "90 seconds", time.Minute: "1 minute",
-	} {
-		if got := span(d); got != want {
-			t.Errorf("%v: %s", d, got)
-		}
-	}
-}
-
 // kept is a sender that keeps what it should send.
 type kept []Message
 
 func (k *kept) Send(_ context.Context, m Message) error {
 	*k = append(*k, m)
 	return nil
-}
-
-const link = "https://id.example/u/email-verification?ticket=0123456789abcdef0123456789abcdef#"
-
-func TestLetters(t *testing.T) {
-	var out kept
-	p := &Post{Sender: &out, From: stdmail.Address{Address: "id@example.com"}}
-	letter := ticket.Letter{To: "ann@example.com", URL: link, Lifetime: ticket.DefaultLifetime}
-	for _, application := range []string{"", "Tide <b>Tables</b>\r\nBcc: eve@example.com", "{{.To}}"} {
-		letter.Application = application
-		if err := p.SendVerification(t.Context(), letter); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i, m := range out {
-		if m.To != "ann@example.com" || !strings.Contains(m.Text, link) || !strings.Contains(m.HTML, `href="`+link+`"`) || !strings.Contains(m.Text, "5 days") {
-			t.Errorf("letter %d: %+v", i, m)
-		}
-		if strings.ContainsAny(m.Subject, "\r\n") || strings.Contains(m.HTML, "<b>") || strings.Contains(m.Text, "\nBcc") {
-			t.Errorf("letter %d has what a name brought: %+v", i, m)
-		}
-	}
-	if out[0].Subject != "Verify your email address" || !strings.Contains(out[2].Text, "{{.To}}") {
-		t.Errorf("%q, %q", out[0].Subject, out[2].Text)
-	}
-}
-
-func TestImportReport(t *testing.T) {
-	var out kept
-	p := &Post{Sender: &out, From: stdmail.Address{Address: "id@example.com"}}
-	r := job.ImportReport{JobID: "job_1", Connection: "<people>", Status: job.Failed, Details: "broken", Summary: job.Summary{Total: 7, Failed: 2, Inserted: 5}}
-	if err := p.SendImportReport(t.Context(), r); err != nil || len(out) != 0 {
-		t.Fatalf("without an operator: %v, %v", out, err)
-	}
-	p.Operator.Address = "ops@example.com"
-	if err := p.SendImportReport(t.Context(), r); err != nil || len(out) != 1 {
-		t.Fatal(err)
-	}
-	m := out[0]
-	if m.To != "ops@example.com" || !strings.Contains(m.Text, "<people>") || strings.Contains(m.HTML, "<people>") ||
-		!strings.Contains(m.Text, "Rows: 7, inserted: 5, updated: 0, failed: 2.") || !strings.Contains(m.Text, "broken") {
-		t.Errorf("%+v", m)
-	}
 }
 
 func TestDirectory(t *testing.T) {
@@ -187,5 +132,27 @@ func TestUnwritable(t *testing.T) {
 	_, err := compose(Message{From: stdmail.Address{Address: "id@example.com"}, To: "ann@example.com\r\nBcc: eve@example.com"})
 	if errs.KindOf(err) != errs.Invalid || strings.Contains(err.Error(), "ann@") {
 		t.Error(err)
+	}
+}
+
+func TestPrinter(t *testing.T) {
+	var out bytes.Buffer
+	p := &printer{out: &out}
+	m := Message{From: stdmail.Address{Address: "id@example.com"}, To: "ann@example.com", Subject: "Hello", Text: "your code is 123456"}
+	if err := p.Send(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	m.Text, m.HTML = "", "<p>of a tenant</p>"
+	if err := p.Send(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"to ann@example.com: Hello", "123456", "<p>of a tenant</p>"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("lacks %q:\n%s", want, out.String())
+		}
+	}
+	m.To = "no address"
+	if err := p.Send(t.Context(), m); err == nil {
+		t.Error("printed what could not be sent")
 	}
 }

@@ -13,9 +13,11 @@ import (
 type Server struct {
 	// Directory, when not empty, gets each mail as a file, and nothing is sent.
 	Directory bool
-	Host      string
-	Port      int
-	TLS       TLS
+	// Log prints each mail to the standard output, and nothing is sent.
+	Log  bool
+	Host string
+	Port int
+	TLS  TLS
 	// User and Password are both there or both empty.
 	User, Password string
 }
@@ -31,11 +33,11 @@ const (
 )
 
 // Configured reports whether there is a server.
-func (s Server) Configured() bool { return s.Directory || s.Host != "" }
+func (s Server) Configured() bool { return s.Directory || s.Log || s.Host != "" }
 
 // The mistakes never repeat the setting: it may hold a password.
 var (
-	errForm    = errors.New("is neither directory nor a URL like smtp://user:password@mail.example:587 or smtps://user:password@mail.example:465")
+	errForm    = errors.New("is neither directory, nor log, nor a URL like smtp://user:password@mail.example:587 or smtps://user:password@mail.example:465")
 	errPort    = errors.New("has a port that is not between 1 and 65535")
 	errOption  = errors.New("knows no other option than ?tls=required and, behind smtp://, ?tls=none")
 	errLogin   = errors.New("needs a user and a password, or neither; reserved characters in them are written as %XX")
@@ -45,12 +47,18 @@ var (
 // Parse reads the setting:
 //
 //	directory                          files in the data directory, for development
+//	log                                the standard output, likewise
 //	smtp://[user:password@]host[:587]  STARTTLS, which the server must offer
 //	smtp://host[:25]?tls=none          in the clear
 //	smtps://[user:password@]host[:465] TLS
 func Parse(setting string) (Server, error) {
-	if setting == "" || setting == "directory" {
-		return Server{Directory: setting != ""}, nil
+	switch setting {
+	case "":
+		return Server{}, nil
+	case "directory":
+		return Server{Directory: true}, nil
+	case "log":
+		return Server{Log: true}, nil
 	}
 	u, err := url.Parse(setting)
 	if err != nil || (u.Scheme != "smtp" && u.Scheme != "smtps") || u.Opaque != "" || !isHost(u.Hostname()) ||

@@ -9,8 +9,11 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	gomail "github.com/wneessen/go-mail"
@@ -26,6 +29,9 @@ const callTime = 10 * time.Second
 // which mails are written, if they are; log is told of each, without a word
 // about who and what.
 func New(s Server, data string, log *slog.Logger) Sender {
+	if s.Log {
+		return &printer{out: os.Stdout}
+	}
 	if s.Directory {
 		return &directory{path: filepath.Join(data, "mail"), log: log}
 	}
@@ -35,16 +41,19 @@ func New(s Server, data string, log *slog.Logger) Sender {
 // smtp sends by one connection per mail: they are rare, and a connection that
 // waits would be closed by the other side.
 //
-// It does not go through the outbound guard: the host is the operator's own
-// word, never a user's or an upstream's, and mail servers are mostly internal.
+// The operator's own server may be anywhere: mail servers are mostly internal. That
+// of a tenant's provider is where a caller of the Management API says, hence behind
+// the same guard as upstreams (reach).
 type smtp struct {
 	server Server
 	tls    *tls.Config
+	// reach says which addresses may be connected to; nil: any.
+	reach func(netip.Addr) bool
 }
 
 // newSMTP trusts the system's roots, or those of a test.
 func newSMTP(s Server, roots *x509.CertPool) *smtp {
-	return &smtp{s, &tls.Config{ServerName: s.Host, MinVersion: tls.VersionTLS12, RootCAs: roots}}
+	return &smtp{server: s, tls: &tls.Config{ServerName: s.Host, MinVersion: tls.VersionTLS12, RootCAs: roots}}
 }
 
 // Send implements Sender.
@@ -81,7 +90,7 @@ func (s *smtp) options(ctx context.Context) []gomail.Option {
 // library looks at it while connecting only.
 func (s *smtp) dial(whole context.Context) gomail.DialContextFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
-		c, err := (&net.Dialer{}).DialContext(ctx, network, address)
+		c, err := (&net.Dialer{Control: s.control}).DialContext(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}
@@ -92,6 +101,21 @@ func (s *smtp) dial(whole context.Context) gomail.DialContextFunc {
 		t := tls.Client(c, s.tls)
 		return t, t.HandshakeContext(ctx)
 	}
+}
+
+// errReach is for the log, which names the host nowhere else.
+var errReach = errors.New("the mail provider's address may not be reached: see --outbound-allow")
+
+// control sees the address behind the name, after it was resolved.
+func (s *smtp) control(_, address string, _ syscall.RawConn) error {
+	if s.reach == nil {
+		return nil
+	}
+	a, err := netip.ParseAddrPort(address)
+	if err != nil || !s.reach(a.Addr().Unmap()) {
+		return errReach
+	}
+	return nil
 }
 
 // login signs in by PLAIN, or by LOGIN where a server knows nothing better. Both
@@ -124,6 +148,10 @@ func compose(m Message) (*gomail.Msg, error) {
 	msg.SetDate()
 	msg.SetMessageID()
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no out-of-office answers
+	if m.Text == "" {
+		msg.SetBodyString(gomail.TypeTextHTML, m.HTML)
+		return msg, nil
+	}
 	msg.SetBodyString(gomail.TypeTextPlain, m.Text)
 	msg.AddAlternativeString(gomail.TypeTextHTML, m.HTML)
 	return msg, nil

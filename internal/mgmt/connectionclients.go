@@ -110,8 +110,8 @@ func (a *api) setConnectionClients(w http.ResponseWriter, r *http.Request, by *c
 	return nil
 }
 
-// readArray reads a JSON body that is no object: this is the one route that has
-// such a body. Its array-ness is the schema's to check.
+// readArray reads a JSON body that need not be an object. What it is, is the
+// schema's to check.
 func readArray(r *http.Request) (json.RawMessage, error) {
 	media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	charset, given := params["charset"]

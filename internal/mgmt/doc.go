@@ -7,9 +7,9 @@
 // users (userjson.go) and of jobs (jobs.go, exportjson.go), the reading of
 // uploads (importupload.go), the signed locations of exports (exports.go),
 // the wire forms of connections, clients, grants and resource servers, of log
-// records (logs.go), sessions (usersessions.go) and second factors (authmethods.go).
+// records (logs.go), sessions (usersessions.go), refresh tokens (refreshtokens.go) and second factors (authmethods.go).
 // Does not own: what a change means (user, connection, client, grant,
 // resourceserver), tokens (token), SQL (store), what an import row means (user).
 // May import: errs, opt, schema, strictjson, profile, passwd, audit, user,
-// connection, client, grant, resourceserver, role, token, session, job, web, chi, jsontext.
+// connection, client, grant, resourceserver, role, tenant, token, refresh, key, session, job, web, chi, jsontext.
 package mgmt

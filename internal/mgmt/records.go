@@ -3,7 +3,6 @@ package mgmt
 import (
 	"net/http"
 
-	"mangrove/internal/schema"
 	"mangrove/internal/user"
 	"mangrove/internal/web"
 )
@@ -22,8 +21,6 @@ func (a *api) recordRoutes() []route {
 		{"DELETE", "/sessions/{id}", oneOf("delete:sessions"), a.deleteSession},
 		{"POST", "/sessions/{id}/revoke", oneOf("delete:sessions", "delete:refresh_tokens"), a.revokeSession},
 		{"POST", "/users/{id}/revoke-access", oneOf("delete:sessions", "delete:refresh_tokens"), a.revokeAccess},
-		{"GET", "/users/{id}/refresh-tokens", oneOf("read:refresh_tokens"), a.refreshTokens},
-		{"DELETE", "/users/{id}/refresh-tokens", oneOf("delete:refresh_tokens"), a.deleteRefreshTokens},
 
 		{"GET", "/users/{id}/authentication-methods", oneOf("read:authentication_methods"), a.listMethods},
 		{"DELETE", "/users/{id}/authentication-methods", oneOf("delete:authentication_methods"), a.deleteMethods},
@@ -38,6 +35,9 @@ func (a *api) recordRoutes() []route {
 		{"DELETE", "/user-blocks", oneOf("update:users"), a.unblockIdentifier},
 		{"GET", "/user-blocks/{id}", oneOf("read:users"), a.userBlocks},
 		{"DELETE", "/user-blocks/{id}", oneOf("update:users"), a.unblockUser},
+
+		{"GET", "/anomaly/blocks/ips/{ip}", oneOf("read:anomaly_blocks"), a.addressBlock},
+		{"DELETE", "/anomaly/blocks/ips/{ip}", oneOf("delete:anomaly_blocks"), a.releaseAddress},
 
 		{"GET", "/users/{id}/organizations", oneOf("read:organizations"), a.userOrganizations},
 	}
@@ -64,63 +64,6 @@ func accepted(w http.ResponseWriter) error {
 func none(w http.ResponseWriter) error {
 	w.WriteHeader(http.StatusNoContent)
 	return nil
-}
-
-// Nothing here counts failed attempts, so nobody is blocked for them.
-var noBlocks = []byte(`{"blocked_for":[]}`)
-
-// blocking reads the parameters of the block routes.
-func (q *query) blocking() {
-	q.flag("consider_brute_force_enablement",
-		"If true and Brute Force Protection is disabled, will return an empty list.", false)
-}
-
-func (q *query) identifier() {
-	q.required(schema.Property{Name: "identifier", Description: "Should be any of a username, phone number, or email.", Min: 1})
-}
-
-// blocksByIdentifier is GET /user-blocks.
-func (a *api) blocksByIdentifier(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	q := queryOf(r)
-	q.identifier()
-	q.blocking()
-	if err := q.err(); err != nil {
-		return err
-	}
-	web.WriteJSON(w, http.StatusOK, web.TypeJSON, noBlocks)
-	return nil
-}
-
-// unblockIdentifier is DELETE /user-blocks.
-func (a *api) unblockIdentifier(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	q := queryOf(r)
-	q.identifier()
-	if err := q.err(); err != nil {
-		return err
-	}
-	return none(w)
-}
-
-// userBlocks is GET /user-blocks/{id}.
-func (a *api) userBlocks(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	q := queryOf(r)
-	q.blocking()
-	if err := q.err(); err != nil {
-		return err
-	}
-	if _, err := a.existingUser(r); err != nil {
-		return err
-	}
-	web.WriteJSON(w, http.StatusOK, web.TypeJSON, noBlocks)
-	return nil
-}
-
-// unblockUser is DELETE /user-blocks/{id}.
-func (a *api) unblockUser(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	if _, err := a.existingUser(r); err != nil {
-		return err
-	}
-	return none(w)
 }
 
 // userOrganizations is GET /users/{id}/organizations. There are no organizations.

@@ -145,8 +145,11 @@ func (w *world) signIn(t *testing.T, id string, u user.ID, n int64) {
 	created := at + n*1_000_000
 	must(t, w.store.CreateSession(t.Context(), session.Session{
 		Hash: "hash of " + id, ID: id, UserID: string(u), ConnectionID: usersID, AuthTime: created, CreatedAt: created, LastSeen: created,
-		ExpiresAt: created + session.Lifetime, IdleUntil: created + session.IdleLifetime,
+		ExpiresAt: created + 168*3600*1_000_000, IdleUntil: created + 72*3600*1_000_000,
+		Methods: []string{session.Password, session.OTP, session.MFA},
+		Device:  session.Device{InitialIP: "192.0.2.1", InitialUserAgent: "first", LastIP: "192.0.2.2", LastUserAgent: "last"},
 	}))
+	must(t, w.store.AddSessionClient(t.Context(), id, "app", created, created+168*3600*1_000_000))
 }
 
 const (
@@ -163,13 +166,14 @@ func TestSessions(t *testing.T) {
 		w.signIn(t, "s3", w.ann, 3)
 		w.signIn(t, "s4", w.ann, 4)
 		w.signIn(t, "other", w.gus, 5)
-		w.signIn(t, "old", w.ann, -int64(session.IdleLifetime/1_000_000))
+		w.signIn(t, "old", w.ann, -int64(72*3600*1_000_000/1_000_000))
 		w.story(t, []step{
 			{name: "list", scopes: readSessions, method: "GET", path: annSessions, status: 200,
 				has: []string{
 					`{"sessions":[{"id":"s4","user_id":"auth0|ann","created_at":"2023-01-25T19:00:30.187Z","updated_at":"2023-01-25T19:00:30.187Z",` +
 						`"authenticated_at":"2023-01-25T19:00:30.187Z","idle_expires_at":"2023-01-28T19:00:30.187Z","expires_at":"2023-02-01T19:00:30.187Z",` +
-						`"last_interacted_at":"2023-01-25T19:00:30.187Z","device":{},"clients":[],"authentication":{"methods":[{"name":"pwd","timestamp":"2023-01-25T19:00:30.187Z"}]}},{"id":"s3"`,
+						`"last_interacted_at":"2023-01-25T19:00:30.187Z","device":{"initial_user_agent":"first","initial_ip":"192.0.2.1","last_user_agent":"last","last_ip":"192.0.2.2"},"clients":[{"client_id":"app"}],` +
+						`"authentication":{"methods":[{"name":"pwd","timestamp":"2023-01-25T19:00:30.187Z"},{"name":"mfa","timestamp":"2023-01-25T19:00:30.187Z","type":"otp"}]},"cookie":{"mode":"non-persistent"}},{"id":"s3"`,
 					`{"id":"s1"`,
 				}, hasNot: []string{`"next"`, `"other"`, `"old"`, "hash of"}},
 			{name: "a page", scopes: readSessions, method: "GET", path: annSessions + "?take=3&include_totals=true", status: 200,
@@ -209,17 +213,6 @@ func TestSessions(t *testing.T) {
 	})
 }
 
-func TestSignal(t *testing.T) {
-	for name, want := range map[string]string{
-		"auth0": "pwd", "email": "email", "sms": "sms", "google-oauth2": "federated", "samlp": "federated", "unknown": "federated",
-	} {
-		s, _ := connection.StrategyOf(name)
-		if got := signal(s); got != want {
-			t.Errorf("%s: %s", name, got)
-		}
-	}
-}
-
 const methods = "/users/auth0%7Cann/authentication-methods"
 
 func TestAuthenticationMethods(t *testing.T) {
@@ -236,7 +229,7 @@ func TestAuthenticationMethods(t *testing.T) {
 		factors(all)
 		u, err := w.store.User(t.Context(), w.ann)
 		must(t, err)
-		list := user.Factors(u, w.api.CursorKey)
+		list := user.Factors(u, w.api.Factors.DeviceKey)
 		totp, phone := list[0].ID(), list[1].ID()
 		path := func(id string) string { return methods + "/" + strings.ReplaceAll(id, "|", "%7C") }
 		const reads, deletes = "read:authentication_methods", "delete:authentication_methods"

@@ -12,11 +12,18 @@ import (
 	"mangrove/internal/audit"
 	"mangrove/internal/client"
 	"mangrove/internal/connection"
+	"mangrove/internal/consent"
+	"mangrove/internal/factor"
 	"mangrove/internal/grant"
+	"mangrove/internal/guard"
 	"mangrove/internal/job"
+	"mangrove/internal/key"
+	"mangrove/internal/letter"
+	"mangrove/internal/refresh"
 	"mangrove/internal/resourceserver"
 	"mangrove/internal/role"
 	"mangrove/internal/session"
+	"mangrove/internal/tenant"
 	"mangrove/internal/ticket"
 	"mangrove/internal/token"
 	"mangrove/internal/user"
@@ -34,13 +41,22 @@ type Deps struct {
 	ConnectionStore connection.Store
 	Clients         *client.Service
 	ClientStore     client.Store
+	Credentials     *client.CredentialService
+	Keys            *key.Service
 	Grants          *grant.Service
 	ResourceServers *resourceserver.Service
 	Roles           *role.Service
+	Consents        consent.Store
 	Logs            audit.Reader
 	Sessions        session.Directory
+	RefreshTokens   refresh.Directory
 	Jobs            job.Store
 	Tickets         *ticket.Service
+	Factors         *factor.Service
+	Tenant          *tenant.Service
+	Letters         *letter.Service
+	MailChanged     func(ctx context.Context) // is told of another mail provider; may be nil
+	Guard           *guard.Service
 	WakeJobs        func() // tells the runner that there is work; may be nil
 	Tokens          *token.Verifier
 	Now             func() time.Time
@@ -83,9 +99,10 @@ func oneOf(scopes ...string) []string { return scopes }
 // routes is the whole API.
 func (a *api) routes() []route {
 	return slices.Concat(
-		a.userRoutes(), a.searchRoutes(), a.identityRoutes(), a.recordRoutes(), a.roleRoutes(), a.ticketRoutes(),
+		a.userRoutes(), a.searchRoutes(), a.identityRoutes(), a.recordRoutes(), a.enrollmentRoutes(), a.refreshTokenRoutes(), a.roleRoutes(), a.ticketRoutes(),
 		a.jobRoutes(), a.exportRoutes(), a.updateRoutes(),
-		a.connectionRoutes(), a.clientRoutes(), a.grantRoutes(), a.resourceServerRoutes(),
+		a.connectionRoutes(), a.clientRoutes(), a.grantRoutes(), a.consentRoutes(), a.resourceServerRoutes(),
+		a.emailRoutes(), a.tenantRoutes(), a.brandingRoutes(), a.promptRoutes(), a.attackProtectionRoutes(), a.guardianRoutes(), a.credentialRoutes(), a.signingKeyRoutes(),
 	)
 }
 

@@ -276,7 +276,7 @@ func TestVerifyEmailMember(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			onEngines(t, func(t *testing.T, w *world) {
-				w.api.Users.Mails = !row.off
+				w.api.Users.MailsReady = func() bool { return !row.off }
 				method, path, _ := strings.Cut(row.call, " ")
 				w.call(t, method, path, w.machine(t, "create:users update:users"), row.body)
 				j, _, err := w.store.Claim(t.Context(), "test", w.clock.now().Add(24*time.Hour*36500).UnixMicro(), 1<<62)

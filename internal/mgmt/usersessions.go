@@ -145,7 +145,7 @@ func (a *api) revokeSession(w http.ResponseWriter, r *http.Request, by *caller) 
 	if err != nil {
 		return err
 	}
-	if err := a.Sessions.EndSession(r.Context(), s.ID, s.UserID, a.onUser(r, by, "", "Revokes a session")); err != nil {
+	if err := a.RefreshTokens.RevokeSession(r.Context(), s.ID, s.UserID, false, a.onUser(r, by, "", "Revokes a session")); err != nil {
 		return err
 	}
 	return accepted(w)
@@ -167,15 +167,15 @@ func (a *api) revokeAccess(w http.ResponseWriter, r *http.Request, by *caller) e
 	if err != nil {
 		return err
 	}
-	only, named, err := revoked(r)
+	only, named, keep, err := revoked(r)
 	if err != nil {
 		return err
 	}
 	e := a.onUser(r, by, id, "Revokes selected resources from a user")
 	if named {
-		err = a.Sessions.EndSession(r.Context(), only, string(id), e)
+		err = a.RefreshTokens.RevokeSession(r.Context(), only, string(id), keep, e)
 	} else {
-		err = a.Sessions.EndSessions(r.Context(), string(id), e)
+		err = a.RefreshTokens.RevokeAccess(r.Context(), string(id), keep, e)
 	}
 	if err != nil {
 		return err
@@ -183,70 +183,73 @@ func (a *api) revokeAccess(w http.ResponseWriter, r *http.Request, by *caller) e
 	return accepted(w)
 }
 
-// revoked is the session that the body names, if there is a body and it names one.
-func revoked(r *http.Request) (id string, named bool, err error) {
+// revoked is the session that the body names, if there is a body and it names
+// one, and whether the refresh tokens are to be kept.
+func revoked(r *http.Request) (id string, named, keep bool, err error) {
 	if r.ContentLength == 0 {
-		return "", false, nil
+		return "", false, false, nil
 	}
 	members, err := web.ReadJSON(r)
 	if err != nil {
-		return "", false, err
+		return "", false, false, err
 	}
 	var body object
 	for _, m := range members {
 		body.raw(m.Name, m.Value)
-		if m.Name == "session_id" {
+		switch m.Name {
+		case "session_id":
 			id, named = profile.TextOf(m.Value), true
+		case "preserve_refresh_tokens":
+			keep = string(m.Value) == "true"
 		}
 	}
 	if len(members) == 0 {
-		return "", false, nil
+		return "", false, false, nil
 	}
-	return id, named, checkBody(revocation.Check("", body.end()))
+	return id, named, keep, checkBody(revocation.Check("", body.end()))
 }
 
-// refreshTokens is GET /users/{id}/refresh-tokens. None are ever issued.
-func (a *api) refreshTokens(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	id, err := userID(r)
-	if err != nil {
-		return err
-	}
-	if _, _, err := a.checkpoint(queryOf(r), listName("users/refresh-tokens", string(id))); err != nil {
-		return err
-	}
-	if _, err := a.existingUser(r); err != nil {
-		return err
-	}
-	p := paging{checkpoint: true}
-	web.WriteJSON(w, http.StatusOK, web.TypeJSON, p.envelope("tokens", array(nil), 0, ""))
-	return nil
-}
-
-// deleteRefreshTokens is DELETE /users/{id}/refresh-tokens.
-func (a *api) deleteRefreshTokens(w http.ResponseWriter, r *http.Request, _ *caller) error {
-	if _, err := a.existingUser(r); err != nil {
-		return err
-	}
-	return accepted(w)
-}
-
-// sessionJSON is the wire form: what is known of a session. Which applications
-// used it and from which device it came is not kept.
+// sessionJSON is the wire form.
 func (a *api) sessionJSON(r *http.Request, s *session.Session) ([]byte, error) {
 	c, err := a.ConnectionStore.Connection(r.Context(), s.ConnectionID)
 	if err != nil && !errors.Is(err, connection.ErrNotFound) {
 		return nil, err
 	}
-	var method object
-	var methods []json.RawMessage
+	strategy := connection.Strategy{}
 	if err == nil {
-		strategy, _ := connection.StrategyOf(c.Strategy)
-		method.text("name", signal(strategy))
-		method.text("timestamp", iso(s.AuthTime))
-		methods = append(methods, method.end())
+		strategy, _ = connection.StrategyOf(c.Strategy)
 	}
-	var authentication object
+	var methods []json.RawMessage
+	for _, m := range signals(s.Methods, strategy) {
+		var o object
+		o.text("name", m.name)
+		o.text("timestamp", iso(s.AuthTime))
+		if m.factor != "" {
+			o.text("type", m.factor)
+		}
+		methods = append(methods, o.end())
+	}
+	var authentication, device, cookie object
 	authentication.raw("methods", array(methods))
+	for _, d := range [][2]string{
+		{"initial_user_agent", s.Device.InitialUserAgent}, {"initial_ip", s.Device.InitialIP},
+		{"last_user_agent", s.Device.LastUserAgent}, {"last_ip", s.Device.LastIP},
+	} {
+		if d[1] != "" {
+			device.text(d[0], d[1])
+		}
+	}
+	var clients []json.RawMessage
+	for _, id := range s.Clients {
+		var o object
+		o.text("client_id", id)
+		clients = append(clients, o.end())
+	}
+	mode := "persistent"
+	if !s.Persistent {
+		mode = "non-persistent"
+	}
+	cookie.text("mode", mode)
 	var o object
 	o.text("id", s.ID)
 	o.text("user_id", s.UserID)
@@ -256,19 +259,45 @@ func (a *api) sessionJSON(r *http.Request, s *session.Session) ([]byte, error) {
 	o.text("idle_expires_at", iso(s.IdleUntil))
 	o.text("expires_at", iso(s.ExpiresAt))
 	o.text("last_interacted_at", iso(s.LastSeen))
-	o.raw("device", []byte("{}"))
-	o.raw("clients", array(nil))
+	o.raw("device", device.end())
+	o.raw("clients", array(clients))
 	o.raw("authentication", authentication.end())
+	o.raw("cookie", cookie.end())
 	return o.end(), nil
 }
 
-// signal is how a session names the way in which its user signed in.
-func signal(s connection.Strategy) string {
-	switch s.Group {
-	case connection.DatabaseGroup:
-		return "pwd"
-	case connection.PasswordlessGroup:
-		return s.Name // email or sms
+// signal is one proof as a session shows it; factor is set for a second one.
+type signal struct{ name, factor string }
+
+// signals words the proofs that a session began with: federated, passkey, pwd,
+// sms, email, and mfa with its factor. A session of before they were kept shows
+// what its connection tells.
+func signals(methods []string, s connection.Strategy) (list []signal) {
+	if len(methods) == 0 {
+		switch {
+		case s.Name == "":
+			return nil
+		case s.Group == connection.DatabaseGroup:
+			return []signal{{"pwd", ""}}
+		case s.Group == connection.PasswordlessGroup:
+			return []signal{{s.Name, ""}}
+		}
+		return []signal{{"federated", ""}}
 	}
-	return "federated"
+	factors := map[string]string{
+		session.OTP: "otp", session.SMSCode: "phone", session.EmailCode: "email", session.Key: "webauthn", session.Recovery: "recovery-code",
+	}
+	names := map[string]string{
+		session.Password: "pwd", session.SMSCode: "sms", session.EmailCode: "email", session.Key: "passkey", session.Upstream: "federated",
+	}
+	for i, m := range methods {
+		switch {
+		case m == session.MFA: // says that there was one; which, the others say
+		case i == 0:
+			list = append(list, signal{names[m], ""})
+		default:
+			list = append(list, signal{"mfa", factors[m]})
+		}
+	}
+	return list
 }

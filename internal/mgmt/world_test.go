@@ -13,13 +13,17 @@ import (
 	"mangrove/internal/audit"
 	"mangrove/internal/client"
 	"mangrove/internal/connection"
+	"mangrove/internal/factor"
 	"mangrove/internal/grant"
+	"mangrove/internal/guard"
 	"mangrove/internal/key"
+	"mangrove/internal/letter"
 	"mangrove/internal/profile"
 	"mangrove/internal/resourceserver"
 	"mangrove/internal/role"
 	"mangrove/internal/store"
 	"mangrove/internal/store/storetest"
+	"mangrove/internal/tenant"
 	"mangrove/internal/ticket"
 	"mangrove/internal/token"
 	"mangrove/internal/user"
@@ -139,7 +143,8 @@ func newWorldOn(tb testing.TB, engine string) *world {
 		_, err := w.store.Client(ctx, id)
 		return err == nil, nil
 	}
-	users := &user.Service{Users: w.store, Connections: w.store, Hashing: user.NewHashing(0, 0), Audit: w.store, Now: now}
+	guards := &guard.Service{Store: w.store, Settings: w.store, Audit: w.store, Users: w.store, Connections: w.store, Now: now}
+	users := &user.Service{Guard: guards, Users: w.store, Connections: w.store, Hashing: user.NewHashing(0, 0), Audit: w.store, Now: now}
 	tickets := &ticket.Service{
 		Store: w.store, Users: w.store, Connections: w.store, Clients: w.store, Redeemer: users, PublicURL: publicURL, Now: now,
 	}
@@ -147,11 +152,20 @@ func newWorldOn(tb testing.TB, engine string) *world {
 		Users: users, UserStore: w.store,
 		Connections: connection.NewService(w.store, hasClient, now), ConnectionStore: w.store,
 		Clients: client.NewService(w.store, now), ClientStore: w.store,
+		Credentials:     &client.CredentialService{Store: w.store, Clients: w.store, Now: now},
+		Keys:            &key.Service{Store: w.store, Ring: w.keys, Host: "id.example.test", Now: now},
 		Grants:          &grant.Service{Store: w.store, HasClient: hasClient, Now: now, NewID: grant.NewID},
 		ResourceServers: &resourceserver.Service{Store: w.store, Now: now, NewID: resourceserver.NewID},
 		Roles:           &role.Service{Store: w.store, API: w.store.ResourceServerByIdentifier, Now: now, NewID: role.NewID},
 		Tickets:         tickets,
-		Logs:            w.store, Sessions: w.store,
+		Factors: &factor.Service{
+			Store: w.store, Users: w.store, Tenant: w.store, Letters: w.store, Audit: w.store, Now: now, PublicURL: publicURL,
+		},
+		Guard:    guards,
+		Letters:  &letter.Service{Store: w.store, Now: now},
+		Tenant:   &tenant.Service{Store: w.store, Now: now},
+		Consents: w.store,
+		Logs:     w.store, Sessions: w.store, RefreshTokens: w.store,
 		Jobs: w.store, WakeJobs: func() { w.wakes <- struct{}{} },
 		Tokens: token.NewVerifier(w.keys, publicURL+"/", now), Now: now,
 		PublicURL: publicURL, ImportLimit: 3 * pieceSize,

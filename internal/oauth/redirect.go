@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 )
@@ -14,6 +15,27 @@ func MatchRedirect(registered []string, uri string) bool { return match(register
 
 // MatchLogout is MatchRedirect for logout URLs.
 func MatchLogout(registered []string, uri string) bool { return match(registered, uri) }
+
+// Verifiable reports an address that only the client can answer at: a web
+// address of a host that is not the person's own machine. Whoever runs on that
+// machine may listen at its ports and claim a scheme of its own (RFC 8252 §8.6;
+// reference/authentication.md §0.5).
+func Verifiable(uri string) bool {
+	origin, ok := OriginOf(uri)
+	scheme, host, _ := strings.Cut(origin, "://")
+	if !ok || scheme != "http" && scheme != "https" {
+		return false
+	}
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && !strings.HasSuffix(host, "]") {
+		host = host[:i]
+	}
+	host = strings.TrimSuffix(host, ".")
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return false
+	}
+	ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	return err != nil || !ip.Unmap().IsLoopback() && !ip.Unmap().IsUnspecified()
+}
 
 func match(registered []string, uri string) bool {
 	if uri == "" {

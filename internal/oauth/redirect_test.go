@@ -200,3 +200,32 @@ func FuzzMatchRedirect(f *testing.F) {
 		}
 	})
 }
+
+func TestVerifiable(t *testing.T) {
+	for _, c := range []struct {
+		uri  string
+		want bool
+	}{
+		{"https://app.example/cb", true},
+		{"http://app.example:8080/cb", true},
+		{"https://localhost.example/cb", true},
+		{"https://[2001:db8::1]/cb", true},
+		{"http://localhost/cb", false},
+		{"http://LOCALHOST:3000/cb", false},
+		{"https://localhost/cb", false},
+		{"http://localhost./cb", false},
+		{"http://app.localhost:3000/cb", false},
+		{"http://127.0.0.1:3000/cb", false},
+		{"http://127.1.2.3/cb", false},
+		{"http://[::1]:3000/cb", false},
+		{"http://[::ffff:127.0.0.1]/cb", false},
+		{"http://0.0.0.0/cb", false},
+		{"com.example.app://cb", false},
+		{"com.example.app:/cb", false},
+		{"", false},
+	} {
+		if got := Verifiable(c.uri); got != c.want {
+			t.Errorf("Verifiable(%q) = %v", c.uri, got)
+		}
+	}
+}

@@ -1,6 +1,9 @@
 package oauth
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // OIDCScopes are the scopes that every user grant may have.
 var OIDCScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access"}
@@ -31,6 +34,17 @@ func Intersect(requested, allowed []string) []string {
 	var out []string
 	for _, r := range requested {
 		if has[r] {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Without keeps of requested what known has not, in the order of the request.
+func Without(requested, known []string) []string {
+	var out []string
+	for _, r := range requested {
+		if !slices.Contains(known, r) {
 			out = append(out, r)
 		}
 	}

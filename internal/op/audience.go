@@ -11,6 +11,7 @@ import (
 	"mangrove/internal/grant"
 	"mangrove/internal/oauth"
 	"mangrove/internal/resourceserver"
+	"mangrove/internal/token"
 )
 
 // api finds the resource server of an audience. The Management API answers to
@@ -34,8 +35,8 @@ func managementAlias(audience, host string) bool {
 // signable refuses APIs that want tokens signed in a way that we do not offer,
 // rather than give them tokens of another kind.
 func signable(s *resourceserver.Settings) error {
-	if s.SigningAlg != "RS256" {
-		return errs.New(errs.Forbidden, "access_denied", "The API asks for access tokens signed with %s; this server signs with RS256.", s.SigningAlg)
+	if !(token.Signing{Alg: s.SigningAlg, Secret: s.SigningSecret}).Known() {
+		return errs.New(errs.Forbidden, "access_denied", "The API asks for access tokens signed with %s, which this server cannot do.", clip(s.SigningAlg))
 	}
 	return nil
 }
@@ -57,9 +58,9 @@ func (e *Endpoints) grantFor(ctx context.Context, c *client.Client, rs *resource
 	return slices.Clone(g.Scope), true, nil
 }
 
-// userAPI are the scopes of the API that the client's users may have: none for
-// a role-based API (nobody has permissions here), those about the user's own
-// record for the Management API. refused: no user may have a token for it.
+// userAPI are the scopes of the API that the client's users may have: those about
+// the user's own record for the Management API. What one user may have of them is
+// narrow's business. refused: no user may have a token for it.
 func (e *Endpoints) userAPI(ctx context.Context, c *client.Client, rs *resourceserver.ResourceServer) (scopes []string, refused bool, err error) {
 	s := rs.Settings()
 	if err := signable(s); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"mangrove/internal/audit"
@@ -14,6 +15,7 @@ import (
 	"mangrove/internal/oauth"
 	"mangrove/internal/resourceserver"
 	"mangrove/internal/session"
+	"mangrove/internal/tenant"
 	"mangrove/internal/user"
 	"mangrove/internal/web"
 )
@@ -24,6 +26,7 @@ var (
 	errNoClient   = errs.New(errs.Invalid, "invalid_request", "Unknown client.")
 	errNoCallback = errs.New(errs.Invalid, "invalid_request", "The client has no callback URL, and the request names none.")
 	errCallback   = errs.New(errs.Forbidden, "Callback URL mismatch.", "The provided redirect_uri is not in the list of allowed callback URLs.")
+	errOrigin     = errs.New(errs.Forbidden, "Origin mismatch.", "The origin of the redirect_uri is not in the list of allowed web origins.")
 )
 
 // authorize is GET and POST /authorize (reference/authentication.md §2.1–2.4).
@@ -34,15 +37,28 @@ func (e *Endpoints) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c, redirect, err := e.recipient(ctx, p)
+	t, err := e.d.Tenant.Settings(ctx)
 	if err != nil {
-		a := user.Actor{ClientID: clip(p.get("client_id")), IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
-		e.recordFailure(ctx, a, problemOf(err).text)
 		return err
 	}
-	req, refusal := validate(p, c, redirect)
+	stays := func(err error) error {
+		a := user.Actor{ClientID: clip(p.get("client_id")), IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
+		e.recordFailure(ctx, audit.LoginFailed, a, problemOf(err).text)
+		return err
+	}
+	if p, err = e.unpack(ctx, p); err != nil {
+		return stays(err)
+	}
+	c, redirect, err := e.recipient(ctx, p)
+	if err != nil {
+		return stays(err)
+	}
+	req, refusal := validate(p, c, redirect, t)
+	if err := returnable(c.Settings(), req); err != nil {
+		return stays(err)
+	}
 	if refusal == nil {
-		refusal, err = e.resolve(r, c, p, &req)
+		refusal, err = e.resolve(r, c, p, t, &req)
 		if err != nil {
 			return err
 		}
@@ -122,11 +138,24 @@ func addressable(uri string) bool {
 	return true
 }
 
+// audienceOf is what the request asks a token for (reference/authentication.md
+// §2.1). Empty: for /userinfo alone.
+func audienceOf(p parameters, t *tenant.Settings) string {
+	switch {
+	case p.get("audience") != "":
+		return p.get("audience")
+	case t.ResourceParameter && p.get("resource") != "":
+		return p.get("resource")
+	}
+	return t.DefaultAudience
+}
+
 // resolve checks what the request names: the connection and the API, whose
 // identifier replaces the alias that was asked for.
-func (e *Endpoints) resolve(r *http.Request, c *client.Client, p parameters, req *oauth.AuthorizeRequest) (*oauth.AuthorizeError, error) {
+func (e *Endpoints) resolve(r *http.Request, c *client.Client, p parameters, t *tenant.Settings, req *oauth.AuthorizeRequest) (*oauth.AuthorizeError, error) {
 	ctx := r.Context()
-	if audience := p.get("audience"); audience != "" && audience != e.userinfoAudience() {
+	var known []string
+	if audience := audienceOf(p, t); audience != "" && audience != e.userinfoAudience() {
 		rs, err := e.api(r, audience)
 		if errors.Is(err, resourceserver.ErrNotFound) {
 			return authorizeError("access_denied", "Service not found: "+audience), nil
@@ -138,6 +167,10 @@ func (e *Endpoints) resolve(r *http.Request, c *client.Client, p parameters, req
 		if _, refusal, err := e.apiScopesFor(ctx, c, rs); refusal != nil || err != nil {
 			return refusal, err
 		}
+		known = rs.Settings().ScopeValues()
+	}
+	if unknown := oauth.Without(req.Scope, slices.Concat(userScopes, known)); c.Settings().Strict && len(unknown) > 0 {
+		return authorizeError("invalid_scope", "Unknown scope: "+clip(unknown[0])), nil
 	}
 	if req.Connection != "" {
 		conn, err := e.d.Connections.ConnectionByName(ctx, req.Connection)
@@ -172,13 +205,14 @@ func (e *Endpoints) apiScopesFor(ctx context.Context, c *client.Client, rs *reso
 // next looks at the browser's session and takes the step that decide names.
 func (e *Endpoints) next(w http.ResponseWriter, r *http.Request, c *client.Client, req oauth.AuthorizeRequest, hint string) error {
 	ctx := r.Context()
-	facts := circumstances{prompt: req.Prompt, maxAge: req.MaxAge, now: e.d.Now().UnixMicro()}
+	facts := circumstances{prompt: req.Prompt, maxAge: req.MaxAge, now: e.d.Now().UnixMicro(), ticket: req.LoginTicket != ""}
 	s, err := e.Session(r)
 	if err != nil && !errors.Is(err, session.ErrNone) {
 		return err
 	}
+	var u *user.User
 	if err == nil {
-		_, err := e.active(ctx, s.UserID, session.ErrNone)
+		u, err = e.active(ctx, s.UserID, session.ErrNone)
 		switch {
 		case errors.Is(err, user.ErrBlocked):
 			return e.RespondError(w, r, req, authorizeError(user.ErrBlocked.Code, user.ErrBlocked.Text))
@@ -193,14 +227,31 @@ func (e *Endpoints) next(w http.ResponseWriter, r *http.Request, c *client.Clien
 			return err
 		}
 	}
-	switch decide(facts) {
+	if facts.signedIn && !facts.other {
+		if facts.factor, err = e.MFADue(ctx, u, c, req, s); err != nil {
+			return err
+		}
+		q, err := e.question(ctx, c, req, u)
+		var refusal *oauth.AuthorizeError
+		if errors.As(err, &refusal) {
+			return e.RespondError(w, r, req, refusal)
+		}
+		if err != nil {
+			return err
+		}
+		facts.consent = q.Needed
+	}
+	step, refusal := decide(facts)
+	switch step {
+	case refuse:
+		return e.RespondError(w, r, req, refusal)
 	case proceed:
 		return e.Respond(w, r, req, s)
-	case refuse:
-		return e.RespondError(w, r, req, authorizeError("login_required", "Login required"))
+	case interact:
+		err = e.Interact(w, r, req, s)
+	default:
+		err = e.StartLogin(w, r, req)
 	}
-	err = e.StartLogin(w, r, req)
-	var refusal *oauth.AuthorizeError
 	if errors.As(err, &refusal) {
 		return e.RespondError(w, r, req, refusal)
 	}
@@ -230,8 +281,8 @@ func (e *Endpoints) otherSession(ctx context.Context, c *client.Client, req oaut
 
 // recordFailure keeps a record of a refused authorization request. It stands
 // even if it cannot be recorded.
-func (e *Endpoints) recordFailure(ctx context.Context, a user.Actor, text string) {
-	event := e.event(audit.LoginFailed, a)
+func (e *Endpoints) recordFailure(ctx context.Context, kind string, a user.Actor, text string) {
+	event := e.event(kind, a)
 	event.Description = text
 	_ = e.d.Audit.AppendEvents(context.WithoutCancel(ctx), event)
 }

@@ -69,7 +69,9 @@ func TestAuthorizeErrorsGoBack(t *testing.T) {
 		{"connection of others", base + "&connection=Elsewhere", "invalid_request", "the connection was disabled"},
 		{"nobody, prompt none", base + "&prompt=none", "login_required", "Login required"},
 		{"no grant", "client_id=" + lameApp + "&response_type=code", "unauthorized_client", "Grant type 'authorization_code' not allowed for the client."},
-		{"third party", "client_id=" + thirdApp + "&response_type=code", "access_denied", errThirdParty.Text},
+		{"nobody at a third party, prompt none", "client_id=" + thirdApp + "&response_type=code&prompt=none", "login_required", "Login required"},
+		{"organization", base + "&organization=org_1", "invalid_request", "parameter organization is not allowed for this client"},
+		{"implicit", base + "+token", "unauthorized_client", "Grant type 'implicit' not allowed for the client."},
 		{"public without PKCE", "client_id=" + spaApp + "&response_type=code", "invalid_request", errNeedsS256.Description},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -87,7 +89,7 @@ func TestAuthorizeErrorsGoBack(t *testing.T) {
 			}
 			want := "f"
 			if row.code == "login_required" {
-				want = ""
+				want = "fsa"
 			}
 			if got := w.events.types(); got != want {
 				t.Errorf("recorded %q", got)
@@ -169,7 +171,7 @@ func TestSessionOfChangedThings(t *testing.T) {
 			}, audit.Event{Type: audit.APIOperation, At: 1})
 			must(t, err)
 		}, "login"},
-		{"client now a third party", func(t *testing.T, w *world) { w.setClient(t, webApp, "is_first_party", "false") }, "access_denied " + errThirdParty.Text},
+		{"client now a third party", func(t *testing.T, w *world) { w.setClient(t, webApp, "is_first_party", "false") }, "interact"},
 		{"callback taken away", func(t *testing.T, w *world) {
 			w.setClient(t, webApp, "callbacks", `["https://new.example.test"]`)
 		}, "page"},
@@ -184,6 +186,8 @@ func TestSessionOfChangedThings(t *testing.T) {
 			switch {
 			case w.login != nil:
 				got = "login"
+			case w.interact != nil:
+				got = "interact"
 			case v.Get("code") != "":
 				got = "code"
 			case w.page != "":
@@ -194,7 +198,7 @@ func TestSessionOfChangedThings(t *testing.T) {
 			}
 			// The same at the end of a login that was under way.
 			rr := httptest.NewRecorder()
-			err := w.Respond(rr, httptest.NewRequest("POST", "/u/login", nil), oauth.AuthorizeRequest{ClientID: webApp, ResponseMode: "query", RedirectURI: webCB}, w.session)
+			err := w.Respond(rr, httptest.NewRequest("POST", "/u/login", nil), oauth.AuthorizeRequest{ClientID: webApp, ResponseType: "code", ResponseMode: "query", RedirectURI: webCB}, w.session)
 			_, v = sentTo(rr)
 			if (err == nil && v.Get("code") != "") != (row.want == "code") {
 				t.Errorf("Respond: %v %s", err, rr.Header().Get("Location"))

@@ -57,8 +57,12 @@ func credentialsOf(authorization string, p map[string]string) (credentials, bool
 }
 
 // authenticate finds the client and checks what it showed. Every failure is
-// errClient; the id is returned for the record in any case.
+// errClient, or of an assertion invalid_client; the id is returned for the record
+// in any case.
 func (e *Endpoints) authenticate(ctx context.Context, w http.ResponseWriter, r *http.Request, p map[string]string) (caller, string, error) {
+	if p["client_assertion"] != "" || p["client_assertion_type"] != "" {
+		return e.authenticateByKey(ctx, w, r, p)
+	}
 	cred, ok := credentialsOf(r.Header.Get("Authorization"), p)
 	refuse := func() (caller, string, error) {
 		if cred.basic {
@@ -66,7 +70,7 @@ func (e *Endpoints) authenticate(ctx context.Context, w http.ResponseWriter, r *
 		}
 		return caller{}, cred.id, errClient
 	}
-	if !ok || p["client_assertion"] != "" || p["client_assertion_type"] != "" {
+	if !ok {
 		return refuse()
 	}
 	c, err := e.d.Clients.Client(ctx, cred.id)
@@ -81,7 +85,7 @@ func (e *Endpoints) authenticate(ctx context.Context, w http.ResponseWriter, r *
 	if !ok {
 		return refuse()
 	}
-	allowOrigin(w, r, c.Settings())
+	allowOrigin(w, r, c)
 	return caller{c, proven}, c.ID, nil
 }
 

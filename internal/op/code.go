@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"errors"
+	"strings"
 	"time"
 
 	"mangrove/internal/errs"
@@ -25,7 +26,11 @@ func (e *Endpoints) authorizationCode(ctx context.Context, t *tokenRequest) (tok
 		return tokenResponse{}, err
 	}
 	t.event.UserID = code.UserID
-	if err := redeemable(code, t.client, p["redirect_uri"], p["code_verifier"]); err != nil {
+	settings, err := e.d.Tenant.Settings(ctx)
+	if err != nil {
+		return tokenResponse{}, err
+	}
+	if err := redeemable(code, t.client, p["redirect_uri"], p["code_verifier"], needsS256(t.client.Settings(), settings)); err != nil {
 		return tokenResponse{}, err
 	}
 	u, err := e.active(ctx, code.UserID, token.ErrCode)
@@ -33,11 +38,14 @@ func (e *Endpoints) authorizationCode(ctx context.Context, t *tokenRequest) (tok
 		return tokenResponse{}, err
 	}
 	tokens := userTokens{
-		user:      u,
-		scopes:    oauth.ParseScope(code.Scope),
-		codeHash:  hash,
-		nonce:     code.Nonce,
-		sessionID: code.SessionID,
+		user:       u,
+		scopes:     oauth.ParseScope(code.Scope),
+		codeHash:   hash,
+		nonce:      code.Nonce,
+		sessionID:  code.SessionID,
+		methods:    strings.Fields(code.Methods),
+		signedInAt: code.AuthTime,
+		actor:      t.actor,
 	}
 	if code.WantsAuthTime {
 		tokens.authTime = time.UnixMicro(code.AuthTime).Unix()
@@ -58,8 +66,9 @@ func (e *Endpoints) authorizationCode(ctx context.Context, t *tokenRequest) (tok
 	return e.issueUser(ctx, t.client, tokens)
 }
 
-// redeemable is the rule of who may redeem a code and with what.
-func redeemable(code token.Code, c caller, redirectURI, verifier string) error {
+// redeemable is the rule of who may redeem a code and with what; strict: with
+// S256 alone.
+func redeemable(code token.Code, c caller, redirectURI, verifier string, strict bool) error {
 	if subtle.ConstantTimeCompare([]byte(code.ClientID), []byte(c.ID)) != 1 {
 		return token.ErrCode
 	}
@@ -74,8 +83,8 @@ func redeemable(code token.Code, c caller, redirectURI, verifier string) error {
 		return errNoVerifier
 	case code.Challenge != "" && !oauth.VerifyChallenge(code.Method, code.Challenge, verifier):
 		return errVerifier
-	case !c.proven && code.Method != oauth.S256:
-		// The client became a public one after the code was issued.
+	case strict && code.Method != oauth.S256:
+		// The client became a public one, or the tenant a strict one, after the code was issued.
 		return errVerifier
 	}
 	return nil

@@ -40,7 +40,7 @@ func TestRedeemable(t *testing.T) {
 		{"downgrade", bare, confidential, "", verifier, "Failed to verify code verifier"},
 		{"public without PKCE", bare, public, "", "", "Failed to verify code verifier"},
 	} {
-		err := redeemable(row.code, row.c, row.redirect, row.verifier)
+		err := redeemable(row.code, row.c, row.redirect, row.verifier, row.c.Settings().Public())
 		if (err == nil) != (row.want == "") {
 			t.Errorf("%s: %v", row.name, err)
 			continue

@@ -3,15 +3,18 @@ package op
 import (
 	"slices"
 	"strings"
+
+	"mangrove/internal/oauth"
 )
 
 // step is what becomes of a valid authorization request.
 type step uint8
 
 const (
-	refuse  step = iota // login_required: prompt=none and nobody fit is signed in
-	login               // the login page
-	proceed             // answer with the session that is there
+	refuse   step = iota // the client gets an error
+	login                // the login page
+	interact             // the session is there; a second factor or a consent is missing
+	proceed              // answer with the session that is there
 )
 
 // circumstances of an authorization request. Times in microseconds.
@@ -24,23 +27,42 @@ type circumstances struct {
 	// other: the session is not the one that was asked for: another connection,
 	// one that the client may not use, another person than id_token_hint names.
 	other bool
+	// ticket: the request brings the proof of a sign-in of its own.
+	ticket bool
+	// Of a session that fits:
+	factor  bool // a second factor is due
+	consent bool // the person has to be asked
 }
 
-// decide is the table of reference/authentication.md §2.2. First-party clients
-// have nothing to consent to, so prompt=consent asks nothing.
-func decide(c circumstances) step {
+// The answers to prompt=none (reference/authentication.md §2.4). Clients compare
+// the text about the factor.
+var (
+	errLoginRequired   = authorizeError("login_required", "Login required")
+	errFactorRequired  = authorizeError("login_required", "Multifactor authentication required")
+	errConsentRequired = authorizeError("consent_required", "Consent required")
+)
+
+// decide is the table of reference/authentication.md §2.2. The error is that of
+// refuse.
+func decide(c circumstances) (step, *oauth.AuthorizeError) {
 	fits := c.signedIn && !c.other && !tooOld(c)
 	asked := strings.Fields(c.prompt)
+	silent := slices.Contains(asked, "none")
 	switch {
-	case slices.Contains(asked, "none"):
-		if fits {
-			return proceed
-		}
-		return refuse
-	case slices.Contains(asked, "login"), slices.Contains(asked, "select_account"), !fits:
-		return login
+	case silent && !fits:
+		return refuse, errLoginRequired
+	case silent && c.factor:
+		return refuse, errFactorRequired
+	case silent && c.consent:
+		return refuse, errConsentRequired
+	case silent:
+		return proceed, nil
+	case c.ticket, slices.Contains(asked, "login"), slices.Contains(asked, "select_account"), !fits:
+		return login, nil
+	case c.factor, c.consent:
+		return interact, nil
 	}
-	return proceed
+	return proceed, nil
 }
 
 // tooOld: max_age is over, or it is zero, or the sign-in claims to be yet to come.
@@ -51,5 +73,8 @@ func tooOld(c circumstances) bool {
 	age := (c.now - c.authTime) / 1_000_000
 	return *c.maxAge == 0 || age < 0 || age > *c.maxAge
 }
+
+// silent reports prompt=none: nobody may be asked anything.
+func silent(req oauth.AuthorizeRequest) bool { return req.Prompt == "none" }
 
 func contains(list []string, v string) bool { return slices.Contains(list, v) }

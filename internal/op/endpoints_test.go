@@ -19,14 +19,22 @@ var userActor = user.Actor{ClientID: machine}
 
 func TestDiscovery(t *testing.T) {
 	w := newWorld(t)
-	want := `{"issuer":"https://id.example.test/","authorization_endpoint":"https://id.example.test/authorize","token_endpoint":"https://id.example.test/oauth/token","userinfo_endpoint":"https://id.example.test/userinfo","jwks_uri":"https://id.example.test/.well-known/jwks.json",` +
-		`"scopes_supported":["openid","profile","email","address","phone"],"response_types_supported":["code"],"code_challenge_methods_supported":["S256","plain"],"response_modes_supported":["query","fragment","form_post"],"subject_types_supported":["public"],"id_token_signing_alg_values_supported":["RS256"],` +
-		`"token_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post","none"],"claims_supported":["address","aud","auth_time","birthdate","email","email_verified","exp","family_name","gender","given_name","iat","iss","locale","middle_name","name","nickname","phone_number","phone_number_verified","picture","preferred_username","profile","sid","sub","updated_at","website","zoneinfo"],` +
-		`"request_uri_parameter_supported":false,"request_parameter_supported":false,"grant_types_supported":["authorization_code","client_credentials","http://auth0.com/oauth/grant-type/password-realm"]}`
+	want := `{"issuer":"https://id.example.test/","authorization_endpoint":"https://id.example.test/authorize","token_endpoint":"https://id.example.test/oauth/token","device_authorization_endpoint":"https://id.example.test/oauth/device/code",` +
+		`"userinfo_endpoint":"https://id.example.test/userinfo","mfa_challenge_endpoint":"https://id.example.test/mfa/challenge","jwks_uri":"https://id.example.test/.well-known/jwks.json","revocation_endpoint":"https://id.example.test/oauth/revoke",` +
+		`"end_session_endpoint":"https://id.example.test/oidc/logout","scopes_supported":["openid","profile","email","address","phone","offline_access"],"response_types_supported":["code","token","id_token","code token","code id_token","token id_token","code token id_token"],` +
+		`"code_challenge_methods_supported":["S256","plain"],"response_modes_supported":["query","fragment","form_post"],"subject_types_supported":["public"],"id_token_signing_alg_values_supported":["HS256","RS256","RS512","PS256"],` +
+		`"token_endpoint_auth_methods_supported":["client_secret_basic","client_secret_post","private_key_jwt","none"],"token_endpoint_auth_signing_alg_values_supported":["RS256","RS384","PS256"],` +
+		`"claims_supported":["acr","address","amr","aud","auth_time","birthdate","email","email_verified","exp","family_name","gender","given_name","iat","iss","locale","middle_name","name","nickname","phone_number","phone_number_verified","picture","preferred_username","profile","sid","sub","updated_at","website","zoneinfo"],` +
+		`"request_uri_parameter_supported":false,"request_parameter_supported":false,"grant_types_supported":[`
 	for _, path := range []string{"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"} {
 		rec := w.send(t, "GET", path, "")
-		if rec.Code != 200 || rec.Body.String() != want || rec.Header().Get("Content-Type") != "application/json; charset=utf-8" {
+		if rec.Code != 200 || !strings.HasPrefix(rec.Body.String(), want) || rec.Header().Get("Content-Type") != "application/json; charset=utf-8" {
 			t.Errorf("%s: %d %s", path, rec.Code, rec.Body)
+		}
+		for g := range w.grants {
+			if (g != password) != strings.Contains(rec.Body.String(), `"`+g+`"`) {
+				t.Errorf("%s: %s", g, rec.Body)
+			}
 		}
 	}
 	rec := w.send(t, "GET", "/.well-known/jwks.json", "")
@@ -173,7 +181,7 @@ func TestSignup(t *testing.T) {
 		{"taken in other letters", ask(`"email":"ANN@example.com","name":"Mallory"`), 400, generic},
 		{"weak", `{"client_id":"` + webApp + `","connection":"Users","password":"x","email":"dan@example.com"}`, 400, `{"name":"PasswordStrengthError","message":"Password is too weak","code":"invalid_password","description":{"rules":[`},
 		{"no e-mail", ask(`"name":"x"`), 400, `missing email`},
-		{"bad e-mail", ask(`"email":"x"`), 400, `"code":"bad_request"`},
+		{"bad e-mail", ask(`"email":"x"`), 400, `{"error":"invalid email address"}`},
 		{"e-mail of another type", ask(`"email":5`), 400, `"code":"bad_request"`},
 		{"metadata", ask(`"email":"dan@example.com","user_metadata":{"a":1}`), 400, `"code":"invalid user_metadata.a type (only strings are allowed)"`},
 		{"no client", `{"connection":"Users","password":"x"}`, 400, `Missing required parameter: client_id`},
@@ -181,9 +189,9 @@ func TestSignup(t *testing.T) {
 		{"no connection", `{"client_id":"` + webApp + `","password":"x"}`, 400, `Missing required parameter: connection`},
 		{"no password", `{"client_id":"` + webApp + `","connection":"Users"}`, 400, `Missing required parameter: password`},
 		{"password is a number", `{"client_id":"` + webApp + `","connection":"Users","password":12345678}`, 400, `"statusCode":400`},
-		{"unknown connection", strings.Replace(ask(`"email":"dan@example.com"`), "Users", "x", 1), 400, `"description":"the connection was not found"`},
-		{"social connection", strings.Replace(ask(`"email":"dan@example.com"`), "Users", "google", 1), 400, `"description":"the connection was not found"`},
-		{"connection of others", strings.Replace(ask(`"email":"dan@example.com"`), "Users", "Elsewhere", 1), 400, `"description":"the connection was disabled"`},
+		{"unknown connection", strings.Replace(ask(`"email":"dan@example.com"`), "Users", "x", 1), 400, `{"error":"invalid_request","error_description":"the connection was not found"}`},
+		{"social connection", strings.Replace(ask(`"email":"dan@example.com"`), "Users", "google", 1), 400, `{"error":"invalid_request","error_description":"the connection was not found"}`},
+		{"connection of others", strings.Replace(ask(`"email":"dan@example.com"`), "Users", "Elsewhere", 1), 400, `{"error":"invalid_request","error_description":"the connection was disabled"}`},
 		{"closed", strings.Replace(ask(`"email":"dan@example.com"`), "Users", "Closed", 1), 400, `{"error":"public signup is disabled"}`},
 		{"username missing", strings.Replace(ask(`"email":"dan@example.com"`), "Users", "Named", 1), 400, `{"error":"missing username for Named connection with requires_username enabled"}`},
 		{"double key", ask(`"email":"dan@example.com","email":"eve@example.com"`), 400, `"statusCode":400`},
@@ -286,6 +294,32 @@ func TestProblems(t *testing.T) {
 	} {
 		if got := problemOf(row.err); got != row.want {
 			t.Errorf("%v: %+v", row.err, got)
+		}
+	}
+}
+
+// TestContentTypes: three endpoints name no charset, failing or not; all others do.
+func TestContentTypes(t *testing.T) {
+	w := newWorld(t)
+	for _, row := range []struct{ method, target, want string }{
+		{"POST", "/oauth/token", "application/json"},
+		{"POST", "/oauth/revoke", "application/json"},
+		{"DELETE", "/mfa/authenticators/x", "application/json"},
+		{"GET", "/mfa/authenticators", "application/json; charset=utf-8"},
+		{"POST", "/mfa/associate", "application/json; charset=utf-8"},
+		{"POST", "/mfa/challenge", "application/json; charset=utf-8"},
+		{"POST", "/oauth/device/code", "application/json; charset=utf-8"},
+		{"POST", "/oauth/par", "application/json; charset=utf-8"},
+		{"POST", "/passwordless/start", "application/json; charset=utf-8"},
+		{"POST", "/passwordless/verify", "application/json; charset=utf-8"},
+		{"POST", "/dbconnections/signup", "application/json; charset=utf-8"},
+		{"POST", "/dbconnections/change_password", "application/json; charset=utf-8"},
+		{"GET", "/userinfo", "application/json; charset=utf-8"},
+		{"GET", "/.well-known/openid-configuration", "application/json; charset=utf-8"},
+		{"GET", "/.well-known/jwks.json", "application/json; charset=utf-8"},
+	} {
+		if rec := w.send(t, row.method, row.target, ""); rec.Header().Get("Content-Type") != row.want {
+			t.Errorf("%s %s: %d %q", row.method, row.target, rec.Code, rec.Header().Get("Content-Type"))
 		}
 	}
 }

@@ -3,13 +3,16 @@ package op
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"mangrove/internal/errs"
 	"mangrove/internal/oauth"
 	"mangrove/internal/passwd"
 	"mangrove/internal/schema"
 	"mangrove/internal/strictjson"
+	"mangrove/internal/tenant"
 	"mangrove/internal/user"
 	"mangrove/internal/web"
 )
@@ -21,7 +24,7 @@ var (
 	errNoAudience  = errs.New(errs.Forbidden, "access_denied", "No audience parameter was provided, and no default audience has been configured")
 	errNoDirectory = errs.New(errs.Internal, "server_error", "Authorization server not configured with default connection.")
 	errScopeType   = errs.New(errs.Invalid, "invalid_scope", "Scope must be an array or a string")
-	errThirdParty  = errs.New(errs.Forbidden, "access_denied", "Third-party applications cannot sign users in: this server asks no consent.")
+	errThirdParty  = errs.New(errs.Forbidden, "access_denied", "Third-party applications cannot use this grant: it leaves no room for consent.")
 	errRealm       = errs.New(errs.Invalid, "invalid_request", "unknown or invalid realm")
 	errDisabled    = errs.New(errs.Invalid, "invalid_request", "the connection was disabled")
 	errVerifier    = errs.New(errs.Forbidden, "invalid_grant", "Failed to verify code verifier")
@@ -77,27 +80,74 @@ type oauthBody struct {
 }
 
 func writeOAuth(w http.ResponseWriter, contentType string, err error) {
-	p := problemOf(err)
-	if p.status == http.StatusTooManyRequests || p.status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
+	var more *mfaRequired
+	if errors.As(err, &more) {
+		more.write(w, contentType)
+		return
 	}
+	p := problemOf(err)
+	retryAfter(w, p.status, err)
 	web.WriteJSON(w, p.status, contentType, oauthBody{p.code, p.text})
+}
+
+// retryAfter says when to come again, in seconds: as long as the refusal knows of,
+// else at once.
+func retryAfter(w http.ResponseWriter, status int, err error) {
+	if status != http.StatusTooManyRequests && status != http.StatusServiceUnavailable {
+		return
+	}
+	wait := time.Second
+	var known interface{ RetryAfter() time.Duration }
+	if errors.As(err, &known) {
+		wait = max(wait, known.RetryAfter())
+	}
+	w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
 }
 
 func renderOAuth(w http.ResponseWriter, _ *http.Request, err error) {
 	web.NoStore(w)
+	writeOAuth(w, web.TypeJSON, err)
+}
+
+// renderToken is renderOAuth for the three endpoints whose content type names no
+// charset (reference/authentication.md §0.1).
+func renderToken(w http.ResponseWriter, _ *http.Request, err error) {
+	web.NoStore(w)
 	writeOAuth(w, web.TypeJSONPlain, err)
 }
 
-// renderPage shows what went wrong before or outside of a redirect.
+// errNoPage: the server has handed in nobody who could draw.
+var errNoPage = errs.New(errs.Unavailable, "temporarily_unavailable", "This page is not available.")
+
+// renderPage shows what went wrong before or outside of a redirect: on a page of
+// ours, or on the tenant's own.
 func (e *Endpoints) renderPage(w http.ResponseWriter, r *http.Request, err error) {
+	p := problem{status: http.StatusBadRequest}
 	var a *oauth.AuthorizeError
 	if errors.As(err, &a) {
-		e.ErrorPage(w, r, http.StatusBadRequest, title(a.Code), a.Description)
+		p.code, p.text = a.Code, a.Description
+	} else {
+		p = problemOf(err)
+	}
+	// An error page must not fail for want of settings.
+	if t, err := e.d.Tenant.Settings(r.Context()); err == nil && t.ErrorPageURL != "" && addressable(t.ErrorPageURL) {
+		location(w, r, tenantErrorPage(t, r, p))
 		return
 	}
-	p := problemOf(err)
 	e.ErrorPage(w, r, p.status, title(p.code), p.text)
+}
+
+// tenantErrorPage is error_page.url with what it is told (reference/authentication.md §2.4).
+func tenantErrorPage(t *tenant.Settings, r *http.Request, p problem) string {
+	q := r.URL.Query()
+	lang, _, _ := strings.Cut(q.Get("ui_locales"), " ")
+	if lang == "" && len(t.EnabledLocales) > 0 {
+		lang = t.EnabledLocales[0]
+	}
+	return appended(t.ErrorPageURL, []Parameter{
+		{"client_id", clip(q.Get("client_id"))}, {"connection", clip(q.Get("connection"))}, {"lang", clip(lang)},
+		{"error", p.code}, {"error_description", p.text}, {"tracking", web.RequestID(r)},
+	})
 }
 
 // title makes a heading of a code: "invalid_request" is "Invalid request".
@@ -144,6 +194,9 @@ func legacyOf(err error) (int, any) {
 	case errors.Is(err, user.ErrExists), errors.Is(err, user.ErrUsernameTaken):
 		// The same for both: which of the two is taken is nobody's business.
 		return bad("invalid_signup", "Invalid sign up")
+	case errors.Is(err, errNoSuchConnection), errors.Is(err, errDisabled):
+		f := errs.From(err)
+		return http.StatusBadRequest, oauthBody{f.Code, f.Text}
 	case errors.Is(err, user.ErrSignupDisabled):
 		return legacyOf(errSignupDisabled)
 	case errors.Is(err, user.ErrNoConnection):
@@ -156,6 +209,9 @@ func legacyOf(err error) (int, any) {
 	case http.StatusBadRequest, http.StatusNotFound, http.StatusConflict:
 		return bad(p.code, p.text)
 	case http.StatusTooManyRequests:
+		if p.code == user.ErrSignupLocked.Code {
+			return p.status, legacyBody{Name: "AnomalyDetected", Code: p.code, Description: p.text, StatusCode: p.status}
+		}
 		return p.status, legacyBody{Name: "TooManyRequestsError", Code: p.code, Description: p.text, StatusCode: p.status}
 	case http.StatusInternalServerError:
 		return p.status, legacyBody{Name: "InternalError", Code: p.code, Description: p.text, StatusCode: p.status}
@@ -165,9 +221,7 @@ func legacyOf(err error) (int, any) {
 
 func renderLegacy(w http.ResponseWriter, _ *http.Request, err error) {
 	status, body := legacyOf(err)
-	if status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1")
-	}
+	retryAfter(w, status, err)
 	web.NoStore(w)
 	web.WriteJSON(w, status, web.TypeJSON, body)
 }

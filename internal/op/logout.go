@@ -1,6 +1,7 @@
 package op
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -24,28 +25,15 @@ func (e *Endpoints) logout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	a := user.Actor{ClientID: clip(p.get("client_id")), IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
-	to, err := e.logoutTarget(r, p)
+	to, err := e.logoutTarget(ctx, p)
+	if err == nil && !navigated(r) {
+		err = errNotNavigated
+	}
 	if err != nil {
-		event := e.event(audit.LogoutFailed, a)
-		event.Description = problemOf(err).text
-		_ = e.d.Audit.AppendEvents(ctx, event) // the refusal stands
-		return err
+		return e.staysSignedIn(r, p, err)
 	}
-	s, err := e.Session(r)
-	if err != nil && !errors.Is(err, session.ErrNone) {
+	if err := e.signOut(w, r, p.get("client_id")); err != nil {
 		return err
-	}
-	signedIn := err == nil
-	if err := e.EndSession(w, r); err != nil {
-		return err
-	}
-	if signedIn {
-		event := e.event(audit.LogoutOK, a)
-		event.UserID, event.ConnectionID = s.UserID, s.ConnectionID
-		if err := e.d.Audit.AppendEvents(ctx, event); err != nil {
-			return err
-		}
 	}
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	if to != "" {
@@ -58,25 +46,83 @@ func (e *Endpoints) logout(w http.ResponseWriter, r *http.Request) error {
 	return err
 }
 
+var errNotNavigated = errs.New(errs.Forbidden, "invalid_request", "Signing out takes a visit to this address.")
+
+// navigated refuses what a page embeds without the person's doing: an image, a
+// script, a request of a script. Browsers say which it is; a frame is how
+// applications sign out silently.
+func navigated(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Dest") {
+	case "", "document", "iframe", "frame":
+		return true
+	}
+	return false
+}
+
+// staysSignedIn keeps a record of a refused logout.
+func (e *Endpoints) staysSignedIn(r *http.Request, p parameters, err error) error {
+	event := e.event(audit.LogoutFailed, logoutActor(r, p.get("client_id")))
+	event.Description = problemOf(err).text
+	_ = e.d.Audit.AppendEvents(context.WithoutCancel(r.Context()), event) // the refusal stands
+	return err
+}
+
+func logoutActor(r *http.Request, clientID string) user.Actor {
+	return user.Actor{ClientID: clip(clientID), IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
+}
+
+// signOut ends the browser's session on the server, with its record, tells the
+// clients that want to know, and takes the cookies back.
+func (e *Endpoints) signOut(w http.ResponseWriter, r *http.Request, clientID string) error {
+	ctx := r.Context()
+	s, err := e.Session(r)
+	switch {
+	case err == nil:
+		event := e.event(audit.LogoutOK, logoutActor(r, clientID))
+		event.UserID, event.ConnectionID = s.UserID, s.ConnectionID
+		if err := e.SignedOut(ctx, s, event); err != nil {
+			return err
+		}
+	case !errors.Is(err, session.ErrNone):
+		return err
+	}
+	return e.EndSession(w, r)
+}
+
 // logoutTarget is where the browser goes afterwards; empty: nowhere.
-func (e *Endpoints) logoutTarget(r *http.Request, p parameters) (string, error) {
+func (e *Endpoints) logoutTarget(ctx context.Context, p parameters) (string, error) {
 	for _, name := range []string{"client_id", "returnTo"} {
 		if contains(p.doubled, name) {
 			return "", errs.New(errs.Invalid, "invalid_request", "Parameter sent more than once: %s", name)
 		}
 	}
-	registered := e.d.LogoutURLs
-	if id := p.get("client_id"); id != "" {
-		c, err := e.d.Clients.Client(r.Context(), id)
-		if errors.Is(err, client.ErrNotFound) {
-			return "", errNoClient
-		}
-		if err != nil {
-			return "", err
-		}
-		registered = c.Settings().AllowedLogoutURLs
+	registered, err := e.logoutURLs(ctx, p.get("client_id"))
+	if err != nil {
+		return "", err
 	}
 	return returnTo(registered, p.get("returnTo"), p.get("client_id") != "")
+}
+
+// logoutURLs are where the client, or without one the tenant, lets people go.
+func (e *Endpoints) logoutURLs(ctx context.Context, clientID string) ([]string, error) {
+	if clientID == "" {
+		t, err := e.d.Tenant.Settings(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return t.AllowedLogoutURLs, nil
+	}
+	c, err := e.d.Clients.Client(ctx, clientID)
+	if errors.Is(err, client.ErrNotFound) {
+		return nil, errNoClient
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c.Settings().Strict {
+		return nil, errs.New(errs.Forbidden, "unauthorized_client", "The client signs people out by OpenID Connect only.")
+	}
+	return c.Settings().AllowedLogoutURLs, nil
 }
 
 // returnTo is the rule: what was asked for if it is registered; without a wish

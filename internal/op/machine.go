@@ -19,7 +19,10 @@ func (e *Endpoints) clientCredentials(ctx context.Context, t *tokenRequest) (tok
 	if !c.proven {
 		return tokenResponse{}, errClient
 	}
-	audience := t.params["audience"]
+	audience, err := e.audience(ctx, t.params)
+	if err != nil {
+		return tokenResponse{}, err
+	}
 	if audience == "" {
 		return tokenResponse{}, errNoAudience
 	}

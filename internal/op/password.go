@@ -11,25 +11,37 @@ import (
 )
 
 // password is the grant without a realm: it signs in to the tenant's default
-// directory, a setting that does not exist here.
-func (e *Endpoints) password(context.Context, *tokenRequest) (tokenResponse, error) {
-	return tokenResponse{}, errNoDirectory
+// directory, which is named, not found by realm.
+func (e *Endpoints) password(ctx context.Context, t *tokenRequest) (tokenResponse, error) {
+	s, err := e.d.Tenant.Settings(ctx)
+	if err != nil {
+		return tokenResponse{}, err
+	}
+	if s.DefaultDirectory == "" {
+		return tokenResponse{}, errNoDirectory
+	}
+	return e.passwordAt(ctx, t, s.DefaultDirectory, e.d.Connections.ConnectionByName)
 }
 
-// passwordRealm signs a user in by name and password (reference/authentication.md §3.7).
-// Everything about the request is checked before the password is: a hash costs more.
+// passwordRealm is the grant that says where to sign in.
 func (e *Endpoints) passwordRealm(ctx context.Context, t *tokenRequest) (tokenResponse, error) {
+	return e.passwordAt(ctx, t, t.params["realm"], e.d.Connections.ConnectionByRealm)
+}
+
+// passwordAt signs a user in by name and password (reference/authentication.md §3.7).
+// Everything about the request is checked before the password is: a hash costs more.
+func (e *Endpoints) passwordAt(ctx context.Context, t *tokenRequest, realm string, find func(context.Context, string) (*connection.Connection, error)) (tokenResponse, error) {
 	c, p := t.client, t.params
-	for _, name := range []string{"username", "password", "realm"} {
-		if p[name] == "" {
-			return tokenResponse{}, errMissing(name)
+	for _, sent := range []struct{ name, value string }{{"username", p["username"]}, {"password", p["password"]}, {"realm", realm}} {
+		if sent.value == "" {
+			return tokenResponse{}, errMissing(sent.name)
 		}
 	}
 	v, err := e.wishOf(ctx, t)
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	conn, err := e.d.Connections.ConnectionByRealm(ctx, p["realm"])
+	conn, err := find(ctx, realm)
 	if errors.Is(err, connection.ErrNotFound) {
 		return tokenResponse{}, errRealm
 	}
@@ -49,12 +61,18 @@ func (e *Endpoints) passwordRealm(ctx context.Context, t *tokenRequest) (tokenRe
 	if err != nil {
 		return tokenResponse{}, err
 	}
+	t.event.Connection, t.event.ConnectionID = conn.Name, conn.ID
+	methods := []string{session.Password}
+	if err := e.secondFactor(ctx, t, u, v, methods); err != nil {
+		return tokenResponse{}, err
+	}
 	return e.issueUser(ctx, c, userTokens{
 		user:    u,
 		api:     v.api,
 		scopes:  v.scopes(),
 		gty:     token.GrantPassword,
-		methods: []string{session.Password},
+		methods: methods,
+		actor:   t.actor,
 	})
 }
 

@@ -13,17 +13,21 @@ import (
 	"mangrove/internal/client"
 	"mangrove/internal/errs"
 	"mangrove/internal/oauth"
+	"mangrove/internal/tenant"
 	"mangrove/internal/web"
 )
 
-// responseModes are the ways in which an answer travels.
-var responseModes = []string{"query", "fragment", "form_post"}
+// responseModes are those that discovery lists; web_message is none of the
+// protocol's, and is not listed though it works (reference/authentication.md §1.1).
+var responseModes = []string{oauth.Query, oauth.Fragment, oauth.FormPost}
 
 // parameters of an authorization request. doubled are the names that came more
 // than once: they have no value (RFC 6749 §3.1).
 type parameters struct {
 	values  map[string]string
 	doubled []string
+	// pushed: the client itself brought them (par.go).
+	pushed bool
 }
 
 func (p parameters) get(name string) string { return p.values[name] }
@@ -74,22 +78,30 @@ func authorizeError(code, description string) *oauth.AuthorizeError {
 	return &oauth.AuthorizeError{Code: code, Description: description}
 }
 
-// validate makes the authorization request of the parameters, as far as they and
-// the client tell; redirect is the address that was found to be the client's.
-// The request is usable for the answer (address, mode, state) even with an error.
-func validate(p parameters, c *client.Client, redirect string) (oauth.AuthorizeRequest, *oauth.AuthorizeError) {
+// validate makes the authorization request of the parameters, as far as they,
+// the client and the tenant's settings tell; redirect is the address that was
+// found to be the client's. The request is usable for the answer (address, mode,
+// state) even with an error.
+func validate(p parameters, c *client.Client, redirect string, t *tenant.Settings) (oauth.AuthorizeRequest, *oauth.AuthorizeError) {
+	response, known := oauth.ParseResponse(p.get("response_type"))
+	mode, modeKnown := oauth.ModeOf(p.get("response_mode"), response)
+	if !modeKnown {
+		mode, _ = oauth.ModeOf("", response)
+	}
 	req := oauth.AuthorizeRequest{
 		ClientID:     c.ID,
-		ResponseType: "code",
-		ResponseMode: "query",
+		ResponseType: response.String(),
+		ResponseMode: mode,
 		RedirectURI:  redirect,
 		RedirectSent: p.get("redirect_uri") != "",
+		Scope:        oauth.ParseScope(p.get("scope")),
 		State:        p.get("state"),
 		Nonce:        p.get("nonce"),
 		LoginHint:    p.get("login_hint"),
 		Connection:   p.get("connection"),
 		UILocales:    p.get("ui_locales"),
 		ACRValues:    p.get("acr_values"),
+		LoginTicket:  p.get("login_ticket"),
 	}
 	if req.Connection == "" {
 		req.Connection = p.get("realm")
@@ -97,12 +109,8 @@ func validate(p parameters, c *client.Client, redirect string) (oauth.AuthorizeR
 	if p.get("screen_hint") == "signup" {
 		req.ScreenHint = "signup"
 	}
-	modeKnown := true
-	if mode := p.get("response_mode"); mode != "" {
-		if modeKnown = slices.Contains(responseModes, mode); modeKnown {
-			req.ResponseMode = mode
-		}
-	}
+	// Read first, so that an error about anything else is known to be silent.
+	promptError := prompts(p, &req)
 	s := c.Settings()
 	switch {
 	case len(p.doubled) > 0:
@@ -113,26 +121,35 @@ func validate(p parameters, c *client.Client, redirect string) (oauth.AuthorizeR
 		return req, authorizeError("request_uri_not_supported", "Request URIs are not supported.")
 	case p.get("response_type") == "":
 		return req, authorizeError("invalid_request", "Missing required parameter: response_type")
-	case p.get("response_type") != "code":
+	case !known:
 		return req, authorizeError("unsupported_response_type", "Unsupported response type: "+clip(p.get("response_type")))
+	case !modeKnown && p.get("response_mode") == oauth.Query:
+		return req, authorizeError("invalid_request", "response_mode query cannot carry tokens.")
 	case !modeKnown:
 		return req, authorizeError("invalid_request", "Unsupported response mode: "+clip(p.get("response_mode")))
-	case p.get("organization") != "" || p.get("invitation") != "":
-		return req, authorizeError("invalid_request", "parameter organization is not allowed for this client")
+	case s.RequirePAR && !p.pushed:
+		return req, authorizeError("invalid_request", "Pushed authorization requests are required for this client.")
 	}
-	if err := permitted(s); err != nil {
+	if err := permitted(s, response); err != nil {
 		return req, err
 	}
-	scope, err := scopeParam(p.get("scope"))
-	if err != nil {
-		return req, authorizeError("invalid_scope", errScopeType.Text)
-	}
-	req.Scope = scope
-	if err := challenge(p, s, &req); err != nil {
+	if err := organization(p, s); err != nil {
 		return req, err
 	}
-	if err := prompts(p, &req); err != nil {
+	if err := strict(p, s); err != nil {
 		return req, err
+	}
+	if err := challenge(p, response, needsS256(s, t), &req); err != nil {
+		return req, err
+	}
+	if promptError != nil {
+		return req, promptError
+	}
+	if response.IDToken && req.Nonce == "" {
+		return req, authorizeError("invalid_request", "Missing required parameter: nonce")
+	}
+	if response.IDToken && !contains(req.Scope, "openid") {
+		return req, authorizeError("invalid_request", "An id_token takes the scope openid.")
 	}
 	if text := p.get("max_age"); text != "" {
 		n, err := strconv.ParseInt(text, 10, 64)
@@ -144,29 +161,67 @@ func validate(p parameters, c *client.Client, redirect string) (oauth.AuthorizeR
 	return req, nil
 }
 
-// permitted says whether the client may sign users in at all. It is asked again
-// when the answer is given, for clients change while people type.
-func permitted(s *client.Settings) *oauth.AuthorizeError {
+// permitted says whether the client may have such an answer at all. It is asked
+// again when the answer is given, for clients change while people type.
+func permitted(s *client.Settings, r oauth.Response) *oauth.AuthorizeError {
 	switch {
-	case !s.Allows(authorizationCode):
+	case r.Code && !s.Allows(authorizationCode):
 		return authorizeError("unauthorized_client", errGrantType(authorizationCode).Text)
-	case s.RequirePAR:
-		return authorizeError("invalid_request", "Pushed authorization requests are required for this client and not supported by this server.")
-	case !s.IsFirstParty:
-		return authorizeError(errThirdParty.Code, errThirdParty.Text)
+	case r.FrontChannel() && !s.Allows(implicit):
+		return authorizeError("unauthorized_client", errGrantType(implicit).Text)
+	case r.FrontChannel() && s.Strict:
+		return authorizeError("unsupported_response_type", "Unsupported response type: "+r.String())
 	}
 	return nil
 }
 
-// challenge is the rule of PKCE (RFC 7636; security.md 1.7): who cannot keep a
-// secret needs S256.
-func challenge(p parameters, s *client.Settings, req *oauth.AuthorizeRequest) *oauth.AuthorizeError {
+// implicit is the grant type of answers that carry tokens.
+const implicit = "implicit"
+
+// organization refuses what would need organizations, of which there are none
+// (reference/authentication.md §2.4, §2.11).
+func organization(p parameters, s *client.Settings) *oauth.AuthorizeError {
+	name := p.get("organization")
+	switch {
+	case name == "" && p.get("invitation") == "":
+		if s.Organizations == "require" {
+			return authorizeError("invalid_request", "parameter organization is required for this client")
+		}
+		return nil
+	case s.Organizations != "allow" && s.Organizations != "require":
+		return authorizeError("invalid_request", "parameter organization is not allowed for this client")
+	}
+	return authorizeError("invalid_request", "parameter organization is invalid: "+clip(name))
+}
+
+// strict keeps a third party under enhanced controls to the protocol's core
+// (reference/authentication.md §2.1).
+func strict(p parameters, s *client.Settings) *oauth.AuthorizeError {
+	if !s.Strict {
+		return nil
+	}
+	for _, name := range []string{"screen_hint", "login_ticket", "claims", "id_token_hint"} {
+		if p.get(name) != "" {
+			return authorizeError("invalid_request", "parameter "+name+" is not allowed for this client")
+		}
+	}
+	return nil
+}
+
+// needsS256 is the rule of PKCE (security.md 1.7): who cannot keep a secret needs
+// S256 unless the tenant says otherwise, and so does a strict third party.
+func needsS256(s *client.Settings, t *tenant.Settings) bool {
+	return s.Strict || s.Public() && t.PublicClientsNeedS256
+}
+
+// challenge reads the code challenge (RFC 7636). Without a code it is idle.
+func challenge(p parameters, r oauth.Response, needed bool, req *oauth.AuthorizeRequest) *oauth.AuthorizeError {
 	sent, method := p.get("code_challenge"), p.get("code_challenge_method")
 	if sent == "" {
 		switch {
 		case method != "":
 			return authorizeError("invalid_request", "Missing required parameter: code_challenge")
-		case s.Public():
+		case needed && r.Code:
 			return errNeedsS256
 		}
 		return nil
@@ -177,7 +232,7 @@ func challenge(p parameters, s *client.Settings, req *oauth.AuthorizeRequest) *o
 		return authorizeError("invalid_request", "code_challenge_method must be S256 or plain.")
 	case !oauth.ValidChallenge(method, sent):
 		return authorizeError("invalid_request", "code_challenge has the wrong form.")
-	case s.Public() && method != oauth.S256:
+	case needed && r.Code && method != oauth.S256:
 		return errNeedsS256
 	}
 	req.Challenge, req.Method = sent, method

@@ -1,18 +1,24 @@
 package op
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
 
+	"mangrove/internal/client"
 	"mangrove/internal/oauth"
 	"mangrove/internal/resourceserver"
+	"mangrove/internal/role"
+	"mangrove/internal/user"
 )
 
 // userScopes are the scopes that every user grant may have, in the order of the
-// recorded answer to a password grant without scope. There are no refresh
-// tokens, so offline_access is not among them.
+// recorded answer to a password grant without scope.
 var userScopes = []string{"openid", "profile", "email", "address", "phone"}
+
+// offlineAccess asks for a refresh token. It has to be asked for by name.
+const offlineAccess = "offline_access"
 
 // scopeParam reads the scope parameter: a list of words, or the JSON array that
 // JSON bodies may have instead.
@@ -30,15 +36,50 @@ func scopeParam(text string) ([]string, error) {
 	return oauth.ParseScope(text), nil
 }
 
-// apiScopes are the scopes of an API that a user may be given without a grant.
+// apiScopes are the scopes of an API that users may be given without a grant. Of a
+// role-based API a user gets those that held has, too.
 func apiScopes(s *resourceserver.Settings) []string {
-	switch {
-	case s.EnforcePolicies:
-		return nil
-	case s.System:
+	if s.System {
 		return slices.DeleteFunc(s.ScopeValues(), func(v string) bool { return !strings.Contains(v, ":current_user") })
 	}
 	return s.ScopeValues()
+}
+
+// held is what is left of the scopes of a role-based API for a user with the
+// permissions; what OpenID Connect defines is about the user alone and stays.
+func held(scopes, permissions []string) []string {
+	return oauth.Intersect(scopes, slices.Concat(userScopes, []string{offlineAccess}, permissions))
+}
+
+// mayRefresh reports whether a client may keep a refresh token for the API (nil:
+// /userinfo).
+func mayRefresh(c *client.Settings, api *resourceserver.Settings) bool {
+	return c.Allows(refreshGrant) && (api == nil || api.AllowOfflineAccess)
+}
+
+// narrow keeps of the scopes what this user and this client may have today, and
+// tells the user's permissions on a role-based API.
+func (e *Endpoints) narrow(ctx context.Context, c *client.Client, api *resourceserver.ResourceServer, id user.ID, scopes []string) (kept, permissions []string, err error) {
+	var s *resourceserver.Settings
+	if api != nil {
+		s = api.Settings()
+	}
+	if !mayRefresh(c.Settings(), s) {
+		scopes = oauth.Without(scopes, []string{offlineAccess})
+	}
+	if s == nil || !s.EnforcePolicies {
+		return scopes, nil, nil
+	}
+	direct, roles, err := e.d.Permissions.UserPermissions(ctx, string(id))
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, h := range role.Effective(direct, roles) {
+		if h.API == api.Identifier {
+			permissions = append(permissions, h.Name)
+		}
+	}
+	return held(scopes, permissions), permissions, nil
 }
 
 // grantScopes is what a user grant gets: of the requested what is allowed, in
@@ -48,5 +89,5 @@ func grantScopes(requested []string, all bool, api []string) []string {
 	if len(requested) == 0 && all {
 		return oauth.ParseScope(strings.Join(allowed, " "))
 	}
-	return oauth.Intersect(requested, allowed)
+	return oauth.Intersect(requested, append(allowed, offlineAccess))
 }

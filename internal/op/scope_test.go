@@ -47,10 +47,10 @@ func TestUserScopes(t *testing.T) {
 		{"password grant, nothing", "", true, nil, "openid profile email address phone"},
 		{"password grant, API", "", true, open, "openid profile email address phone read:a read:current_user"},
 		{"password grant, some", "openid", true, open, "openid"},
-		{"unknown dropped, order kept", "x email openid offline_access", true, nil, "email openid"},
+		{"unknown dropped, order kept", "x email openid offline_access", true, nil, "email openid offline_access"},
 		{"API", "read:a openid read:b", false, open, "read:a openid"},
 		{"API that was not asked for", "read:a openid", false, nil, "openid"},
-		{"role-based", "read:a openid", false, rbac, "openid"},
+		{"role-based, before the user's permissions", "read:a openid", false, rbac, "read:a openid"},
 		{"management", "read:a read:current_user", false, management, "read:current_user"},
 	} {
 		var scopes []string
@@ -77,6 +77,18 @@ func TestManagementAlias(t *testing.T) {
 	} {
 		if got := managementAlias(row.audience, row.host); got != row.want {
 			t.Errorf("%+v: %v", row, got)
+		}
+	}
+}
+
+func TestHeld(t *testing.T) {
+	for _, row := range []struct{ scopes, permissions, want string }{
+		{"openid offline_access read:a write:a", "write:a read:b", "openid offline_access write:a"},
+		{"read:a", "", ""},
+		{"", "read:a", ""},
+	} {
+		if got := strings.Join(held(strings.Fields(row.scopes), strings.Fields(row.permissions)), " "); got != row.want {
+			t.Errorf("%+v: %q", row, got)
 		}
 	}
 }

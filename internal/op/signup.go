@@ -13,6 +13,7 @@ import (
 	"mangrove/internal/connection"
 	"mangrove/internal/errs"
 	"mangrove/internal/profile"
+	"mangrove/internal/schema"
 	"mangrove/internal/strictjson"
 	"mangrove/internal/user"
 	"mangrove/internal/web"
@@ -44,14 +45,38 @@ func (e *Endpoints) signup(w http.ResponseWriter, r *http.Request) error {
 	a := user.Actor{ClientID: clip(text("client_id")), IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
 	u, err := e.register(ctx, w, r, body, a)
 	if err != nil {
+		t, failed := e.d.Tenant.Settings(ctx)
+		if failed != nil {
+			return failed
+		}
 		event := e.event(audit.SignupFailed, a)
 		event.Connection = clip(text("connection"))
 		event.Description = signupFailure(err)
 		_ = e.d.Audit.AppendEvents(context.WithoutCancel(ctx), event) // the refusal stands
-		return err
+		return signupRefusal(err, t.SignupTellsUserExists)
 	}
 	web.WriteJSON(w, http.StatusOK, web.TypeJSON, signupAnswer(u, body))
 	return nil
+}
+
+// Who is there is told where the tenant wants that (flags.enable_public_signup_user_exists_error).
+var (
+	errUserExists     = errs.New(errs.Invalid, "user_exists", "The user already exists.")
+	errUsernameExists = errs.New(errs.Invalid, "username_exists", "The username already exists.")
+)
+
+// signupRefusal words what sign-up words in its own way.
+func signupRefusal(err error, tells bool) error {
+	var violations schema.Error
+	switch {
+	case tells && errors.Is(err, user.ErrExists):
+		return errUserExists
+	case tells && errors.Is(err, user.ErrUsernameTaken):
+		return errUsernameExists
+	case errors.As(err, &violations) && violations[0].Path == profile.Email && violations[0].Code == schema.InvalidFormat:
+		return bareError("invalid email address")
+	}
+	return err
 }
 
 // register checks what is particular to sign-up and leaves the rest to the use case.
@@ -70,7 +95,7 @@ func (e *Endpoints) register(ctx context.Context, w http.ResponseWriter, r *http
 	if err != nil {
 		return nil, err
 	}
-	allowOrigin(w, r, c.Settings())
+	allowOrigin(w, r, c)
 	conn, err := e.d.Connections.ConnectionByName(ctx, profile.TextOf(body["connection"]))
 	if errors.Is(err, connection.ErrNotFound) || err == nil && !conn.Class().HasPasswords() {
 		return nil, errNoSuchConnection
@@ -249,6 +274,8 @@ func signupFailure(err error) string {
 			return clip(text)
 		}
 		return b.Code
+	case oauthBody:
+		return b.Description
 	}
 	var bare bareError
 	errors.As(err, &bare)

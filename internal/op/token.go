@@ -8,9 +8,12 @@ import (
 	"time"
 
 	"mangrove/internal/audit"
+	"mangrove/internal/client"
 	"mangrove/internal/errs"
+	"mangrove/internal/oauth"
 	"mangrove/internal/profile"
 	"mangrove/internal/resourceserver"
+	"mangrove/internal/session"
 	"mangrove/internal/token"
 	"mangrove/internal/user"
 	"mangrove/internal/web"
@@ -22,6 +25,8 @@ const (
 	authorizationCode = "authorization_code"
 	password          = "password"
 	passwordRealm     = "http://auth0.com/oauth/grant-type/password-realm"
+	refreshGrant      = "refresh_token"
+	deviceGrant       = "urn:ietf:params:oauth:grant-type:device_code"
 )
 
 // grantType is what differs between grants. The endpoint has checked the client
@@ -46,11 +51,13 @@ type tokenRequest struct {
 
 // tokenResponse is the success body, members in the order of §3.2.
 type tokenResponse struct {
-	AccessToken string `json:"access_token"`
-	IDToken     string `json:"id_token,omitempty"`
-	Scope       string `json:"scope,omitempty"`
-	ExpiresIn   int64  `json:"expires_in"`
-	TokenType   string `json:"token_type"`
+	AccessToken  string `json:"access_token"`
+	IDToken      string `json:"id_token,omitempty"`
+	RefreshToken string `json:"refresh_token,omitempty"`
+	Scope        string `json:"scope,omitempty"`
+	ExpiresIn    int64  `json:"expires_in"`
+	TokenType    string `json:"token_type"`
+	RecoveryCode string `json:"recovery_code,omitempty"` // takes the place of the one that was redeemed
 }
 
 // token is POST /oauth/token: grant type, client, its right to the grant, then
@@ -114,68 +121,138 @@ func clip(s string) string { return web.Printable(s, 128) }
 
 // userTokens are what a user grant hands out.
 type userTokens struct {
-	user   *user.User
-	api    *resourceserver.ResourceServer // nil: a token for /userinfo
+	user *user.User
+	api  *resourceserver.ResourceServer // nil: a token for /userinfo
+	// scopes are what the client may have for its users; what this one user may
+	// have of them is looked at here.
 	scopes []string
 	gty    string
 	// methods are the proofs of the sign-in (session.Password, …).
 	methods []string
+	// actor is who asks, for the list of refresh tokens; zero: not known.
+	actor user.Actor
 
 	// Of an authorization code; zero otherwise.
-	codeHash, nonce, sessionID string
-	authTime                   int64 // seconds; zero: the ID token does not tell
+	codeHash, nonce string
+	sessionID       string
+	authTime        int64 // seconds; zero: the ID token does not tell
+
+	// front is what goes through the browser; zero: the answer of the token
+	// endpoint. There are no refresh tokens in it.
+	front oauth.Response
+	code  string // in the same answer
+	// signedInAt, in microseconds, is what a refresh token remembers; zero: authTime.
+	signedInAt int64
 }
 
 // issueUser mints the tokens of a user grant.
 func (e *Endpoints) issueUser(ctx context.Context, c caller, u userTokens) (tokenResponse, error) {
-	res := tokenResponse{Scope: strings.Join(u.scopes, " "), ExpiresIn: opaqueLifetime}
+	res, opaque, err := e.mintUser(ctx, c, &u)
+	if err != nil {
+		return tokenResponse{}, err
+	}
+	if !u.front.FrontChannel() && contains(u.scopes, offlineAccess) {
+		if res.RefreshToken, err = e.startRefresh(ctx, c, &u); err != nil {
+			return tokenResponse{}, err
+		}
+	}
+	if opaque != nil {
+		err = e.d.Tokens.SaveOpaque(ctx, *opaque)
+	}
+	return res, err
+}
+
+// mintUser is issueUser without anything that is stored: u.scopes become those
+// that are granted, and an opaque access token is the caller's to save.
+func (e *Endpoints) mintUser(ctx context.Context, c caller, u *userTokens) (res tokenResponse, opaque *token.Opaque, err error) {
+	idSigning, err := idTokenSigning(c.Client, u.scopes)
+	if err != nil {
+		return res, nil, err
+	}
+	var permissions []string
+	if u.scopes, permissions, err = e.narrow(ctx, c.Client, u.api, u.user.ID, u.scopes); err != nil {
+		return res, nil, err
+	}
+	front := u.front.FrontChannel()
+	if front {
+		u.scopes = oauth.Without(u.scopes, []string{offlineAccess})
+	}
+	res.Scope, res.ExpiresIn = strings.Join(u.scopes, " "), opaqueLifetime
+	if front {
+		res.ExpiresIn = resourceserver.DefaultTokenLifetimeForWeb
+	}
 	openid := contains(u.scopes, "openid")
-	if u.api == nil {
+	switch {
+	case front && !u.front.Token:
+	case u.api == nil:
 		res.AccessToken = token.NewSecret()
-		err := e.d.Tokens.SaveOpaque(ctx, token.Opaque{
+		opaque = &token.Opaque{
 			Hash:      token.HashOf(res.AccessToken),
 			UserID:    string(u.user.ID),
 			ClientID:  c.ID,
 			Scope:     res.Scope,
 			CodeHash:  u.codeHash,
-			ExpiresAt: e.d.Now().Add(opaqueLifetime * time.Second).UnixMicro(),
-		})
-		if err != nil {
-			return tokenResponse{}, err
+			SessionID: u.sessionID,
+			ExpiresAt: e.d.Now().Add(time.Duration(res.ExpiresIn) * time.Second).UnixMicro(),
 		}
-	} else {
+		if front {
+			opaque.CodeHash = "" // the code is not what it was given for
+		}
+	default:
 		s := u.api.Settings()
 		res.ExpiresIn = s.TokenLifetime
+		if front {
+			res.ExpiresIn = s.TokenLifetimeForWeb
+		}
 		a := access(s, c.ID, string(u.user.ID), u.scopes)
+		a.Lifetime = time.Duration(res.ExpiresIn) * time.Second
 		a.Audience = []string{u.api.Identifier}
-		if openid {
+		// Who reads an HS256 token could have made it: it says nothing to /userinfo.
+		if openid && s.SigningAlg != token.HS256 {
 			a.Audience = append(a.Audience, e.userinfoAudience())
 		}
 		a.GrantType = u.gty
 		if s.EnforcePolicies && authz(s) {
-			a.Permissions = []string{}
+			a.Permissions = append([]string{}, permissions...)
 		}
-		var err error
 		if res.AccessToken, err = e.mint.AccessToken(ctx, a); err != nil {
-			return tokenResponse{}, err
+			return tokenResponse{}, nil, err
 		}
 	}
-	if !openid {
-		return res, nil
+	if !openid || front && !u.front.IDToken {
+		return res, opaque, nil
 	}
-	settings := c.Settings()
-	var err error
 	res.IDToken, err = e.mint.IDToken(ctx, token.Identity{
 		Subject:     string(u.user.ID),
 		ClientID:    c.ID,
-		Lifetime:    time.Duration(settings.IDTokenLifetime) * time.Second,
+		Lifetime:    time.Duration(c.Settings().IDTokenLifetime) * time.Second,
 		Claims:      token.Claims(u.user, u.scopes),
 		Nonce:       u.nonce,
 		SessionID:   u.sessionID,
 		AuthTime:    u.authTime,
+		Multifactor: contains(u.methods, session.MFA),
 		AccessToken: res.AccessToken,
+		Code:        u.code,
+		Signing:     idSigning,
 	})
-	return res, err
+	return res, opaque, err
+}
+
+// idTokenSigning is how the client's ID tokens are signed, if the scopes ask for
+// one. A client without a secret cannot check what is signed with it: then
+// nothing is issued at all.
+func idTokenSigning(c *client.Client, scopes []string) (token.Signing, error) {
+	s := token.Signing{Alg: c.Settings().IDTokenAlg}
+	if !contains(scopes, "openid") {
+		return s, nil
+	}
+	if !c.Settings().Public() {
+		s.Secret = c.Secret
+	}
+	if !s.Known() {
+		return s, errs.New(errs.Invalid, "invalid_request", "ID tokens of this client cannot be signed with %s.", clip(s.Alg))
+	}
+	return s, nil
 }
 
 // access is what every access token for the API has.
@@ -185,6 +262,7 @@ func access(s *resourceserver.Settings, clientID, subject string, scopes []strin
 		ClientID: clientID,
 		Scopes:   scopes,
 		Lifetime: time.Duration(s.TokenLifetime) * time.Second,
+		Signing:  token.Signing{Alg: s.SigningAlg, Secret: s.SigningSecret},
 	}
 	if strings.HasPrefix(s.TokenDialect, "rfc9068_profile") {
 		a.ID = token.NewSecret()

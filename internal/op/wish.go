@@ -19,6 +19,18 @@ type wish struct {
 // scopes is what is granted.
 func (v wish) scopes() []string { return grantScopes(v.requested, true, v.allowed) }
 
+// audience is what the request asks for, or the tenant's default; empty: none.
+func (e *Endpoints) audience(ctx context.Context, p map[string]string) (string, error) {
+	if p["audience"] != "" {
+		return p["audience"], nil
+	}
+	t, err := e.d.Tenant.Settings(ctx)
+	if err != nil {
+		return "", err
+	}
+	return t.DefaultAudience, nil
+}
+
 // wishOf reads scope and audience of a request.
 func (e *Endpoints) wishOf(ctx context.Context, t *tokenRequest) (v wish, err error) {
 	c, p := t.client, t.params
@@ -28,7 +40,13 @@ func (e *Endpoints) wishOf(ctx context.Context, t *tokenRequest) (v wish, err er
 	if v.requested, err = scopeParam(p["scope"]); err != nil {
 		return wish{}, err
 	}
-	audience := p["audience"]
+	if _, err := idTokenSigning(c.Client, v.scopes()); err != nil {
+		return wish{}, err
+	}
+	audience, err := e.audience(ctx, p)
+	if err != nil {
+		return wish{}, err
+	}
 	if audience == "" || audience == e.userinfoAudience() {
 		return v, nil
 	}

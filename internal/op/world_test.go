@@ -17,13 +17,17 @@ import (
 	"mangrove/internal/client"
 	"mangrove/internal/connection"
 	"mangrove/internal/grant"
+	"mangrove/internal/guard"
 	"mangrove/internal/key"
 	"mangrove/internal/oauth"
+	"mangrove/internal/passwordless"
 	"mangrove/internal/profile"
 	"mangrove/internal/resourceserver"
 	"mangrove/internal/session"
 	"mangrove/internal/store"
 	"mangrove/internal/store/storetest"
+	"mangrove/internal/tenant"
+	"mangrove/internal/ticket"
 	"mangrove/internal/user"
 )
 
@@ -72,11 +76,42 @@ type world struct {
 	mux     *chi.Mux
 	store   *store.Store
 	events  *events
+	outbox  *outbox
+	tickets *ticket.Service
 	at      time.Time
 	ann     *user.User
 	session session.Session // of the browser; no UserID: none
 	login   *oauth.AuthorizeRequest
-	page    string // title of the last error page
+	// interact is what Interact was given.
+	interact *oauth.AuthorizeRequest
+	tune     func(*tenant.Settings) // changes the tenant's settings; nil: as stored
+	message  string                 // origin and answer of the last web_message
+	told     bool                   // somebody is signed out
+	factor   bool                   // a second factor is due
+	pressed  []Parameter            // fields of the last confirmation page
+	met      []string               // clients that were answered with the session
+	page     string                 // title of the last error page
+	codes    *passwordless.Service
+	mailbox  *mailbox // what codes sent
+}
+
+// tuned settings are the stored ones with the world's changes.
+type tuned struct {
+	tenant.Reader
+	w *world
+}
+
+func (t tuned) Settings(ctx context.Context) (*tenant.Settings, error) {
+	stored, err := t.Reader.Settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := *stored
+	s.AllowedLogoutURLs, s.PublicClientsNeedS256 = []string{"https://tenant.example.test/"}, true
+	if t.w.tune != nil {
+		t.w.tune(&s)
+	}
+	return &s, nil
 }
 
 var signingKey = sync.OnceValue(func() key.Key {
@@ -128,12 +163,12 @@ func newWorldOn(tb testing.TB, engine string) *world {
 	}
 	must(tb, w.store.CreateResourceServer(ctx, resourceserver.ManagementAPI(publicURL, at), by))
 	for identifier, members := range map[string]string{
-		apiID:            `"token_lifetime":600,"scopes":[{"value":"read:a"},{"value":"write:a"}]`,
-		rbacID:           `"enforce_policies":true,"token_dialect":"access_token_authz","scopes":[{"value":"read:a"}]`,
-		"urn:rfc9068":    `"token_dialect":"rfc9068_profile","scopes":[{"value":"read:a"}]`,
+		apiID:            `"skip_consent_for_verifiable_first_party_clients":true,"token_lifetime":600,"scopes":[{"value":"read:a"},{"value":"write:a"}]`,
+		rbacID:           `"skip_consent_for_verifiable_first_party_clients":true,"enforce_policies":true,"token_dialect":"access_token_authz","scopes":[{"value":"read:a"}]`,
+		"urn:rfc9068":    `"skip_consent_for_verifiable_first_party_clients":true,"token_dialect":"rfc9068_profile","scopes":[{"value":"read:a"}]`,
 		"urn:hs256":      `"signing_alg":"HS256","scopes":[{"value":"read:a"}]`,
 		"urn:deny":       `"subject_type_authorization":{"user":{"policy":"deny_all"},"client":{"policy":"deny_all"}}`,
-		"urn:user-grant": `"scopes":[{"value":"read:a"},{"value":"write:a"}],"subject_type_authorization":{"user":{"policy":"require_client_grant"}}`,
+		"urn:user-grant": `"skip_consent_for_verifiable_first_party_clients":true,"scopes":[{"value":"read:a"},{"value":"write:a"}],"subject_type_authorization":{"user":{"policy":"require_client_grant"}}`,
 	} {
 		rs := &resourceserver.ResourceServer{ID: resourceserver.NewID(), Identifier: identifier, Doc: json.RawMessage("{" + members + "}"), Version: 1, CreatedAt: at, UpdatedAt: at}
 		must(tb, w.store.CreateResourceServer(ctx, rs, by))
@@ -169,16 +204,57 @@ func newWorldOn(tb testing.TB, engine string) *world {
 		}
 		must(tb, w.store.CreateConnection(ctx, &c, by))
 	}
-	users := &user.Service{Users: w.store, Connections: w.store, Hashing: user.NewHashing(0, 0), Audit: w.events, Now: now}
+	guards := &guard.Service{Store: w.store, Settings: tuned{w.store, w}, Audit: w.events, Users: w.store, Connections: w.store, Now: now}
+	users := &user.Service{Guard: guards, Users: w.store, Connections: w.store, Hashing: user.NewHashing(0, 0), Audit: w.events, Now: now, MailsReady: func() bool { return true }}
+	w.outbox = &outbox{Store: w.store}
+	w.tickets = &ticket.Service{
+		Store: w.outbox, Users: w.store, Connections: w.store, Clients: w.store, Redeemer: users, Unblocker: guards, Throttle: guards,
+		PublicURL: publicURL, Now: now,
+	}
+	guards.Mail = w.tickets.SendUnblock
+	w.mailbox = &mailbox{Store: w.store}
+	w.codes = &passwordless.Service{
+		Store: w.mailbox, Users: users, Identities: w.store, Texts: w.mailbox, Key: []byte("key of the hashes"), PublicURL: publicURL, Now: now,
+		Wait: func(context.Context, time.Duration) {},
+	}
 	w.Endpoints = New(Deps{
 		PublicURL: publicURL, Clients: w.store, Grants: w.store, ResourceServers: w.store, Connections: w.store,
-		Users: users, UserStore: w.store, Tokens: w.store, Keys: ring, Audit: w.events, Now: now,
-		LogoutURLs: []string{"https://tenant.example.test/"},
+		Users: users, UserStore: w.store, Tokens: w.store, Keys: ring, Audit: w.events, Now: now, Tenant: tuned{w.store, w},
+		Resets: w.tickets, Refresh: w.store, Devices: w.store, Permissions: w.store, Credentials: w.store, Passwordless: w.codes,
+		Consents: w.store, Pushed: w.store,
 	})
 	w.StartLogin = func(rw http.ResponseWriter, _ *http.Request, req oauth.AuthorizeRequest) error {
 		w.login = &req
 		rw.Header().Set("Location", "/u/login?state=x")
 		rw.WriteHeader(http.StatusFound)
+		return nil
+	}
+	w.Interact = func(rw http.ResponseWriter, _ *http.Request, req oauth.AuthorizeRequest, _ session.Session) error {
+		w.interact = &req
+		rw.Header().Set("Location", "/u/consent?state=x")
+		rw.WriteHeader(http.StatusFound)
+		return nil
+	}
+	w.Message = func(_ http.ResponseWriter, _ *http.Request, origin string, answer []Parameter) error {
+		w.message = origin + " " + encode(answer)
+		return nil
+	}
+	w.ConfirmLogout = func(_ http.ResponseWriter, _ *http.Request, fields []Parameter) error {
+		w.pressed = append([]Parameter{}, fields...)
+		return nil
+	}
+	w.SignedOutPage = func(http.ResponseWriter, *http.Request) error {
+		w.told = true
+		return nil
+	}
+	w.MFADue = func(context.Context, *user.User, *client.Client, oauth.AuthorizeRequest, session.Session) (bool, error) {
+		return w.factor, nil
+	}
+	w.SignedOut = func(ctx context.Context, _ session.Session, e audit.Event) error {
+		return w.events.AppendEvents(ctx, e)
+	}
+	w.SessionClient = func(_ context.Context, _ session.Session, clientID string) error {
+		w.met = append(w.met, clientID)
 		return nil
 	}
 	w.Session = func(*http.Request) (session.Session, error) {
@@ -220,6 +296,15 @@ func (w *world) block(tb testing.TB) {
 		u.Profile.Set(profile.Blocked, profile.Bool(true), profile.Source{Origin: profile.FromManagement})
 		return user.Effect{}, nil
 	})
+	must(tb, err)
+}
+
+// setTenant replaces the tenant's settings.
+func (w *world) setTenant(tb testing.TB, doc string) {
+	tb.Helper()
+	_, err := w.store.UpdateTenantDocument(tb.Context(), tenant.Tenant, func(json.RawMessage) (json.RawMessage, error) {
+		return json.RawMessage(doc), nil
+	}, audit.Event{})
 	must(tb, err)
 }
 

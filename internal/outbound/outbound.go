@@ -29,17 +29,22 @@ type Option func(*options)
 type options struct {
 	roots    *x509.CertPool
 	resolver *net.Resolver
+	timeout  time.Duration
 }
 
 // WithRoots trusts the pool instead of the system's roots, for private
 // certificate authorities and tests.
 func WithRoots(pool *x509.CertPool) Option { return func(o *options) { o.roots = pool } }
 
+// WithTimeout replaces Timeout, for peers of which the contract says how long they
+// may take.
+func WithTimeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
+
 // New makes the guarded client. allow lists the internal networks that may be
 // reached all the same. It keeps no cookies, takes no proxy from the
 // environment and always verifies certificates.
 func New(allow []netip.Prefix, opts ...Option) *http.Client {
-	var o options
+	o := options{timeout: Timeout}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -49,14 +54,14 @@ func New(allow []netip.Prefix, opts ...Option) *http.Client {
 		Resolver: o.resolver,
 	}
 	return &http.Client{
-		Timeout: Timeout,
+		Timeout: o.timeout,
 		Transport: &limited{next: &http.Transport{
 			Proxy:                  nil,
 			DialContext:            dialer.DialContext,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.roots},
 			ForceAttemptHTTP2:      true,
 			TLSHandshakeTimeout:    5 * time.Second,
-			ResponseHeaderTimeout:  Timeout,
+			ResponseHeaderTimeout:  o.timeout,
 			MaxResponseHeaderBytes: maxHeader,
 			MaxIdleConns:           32,
 			MaxIdleConnsPerHost:    4,

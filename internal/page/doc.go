@@ -1,9 +1,12 @@
-// Package page draws what a person sees: sign-in, sign-out, errors, and the
-// form that carries an answer to an application.
+// Package page draws what a person sees: sign-in, second factors, consent,
+// errors, and the pages that carry an answer to an application.
 //
-// Owns: the pages as types (pages.go, tickets.go), their templates and style (templates/),
-// the security headers of HTML answers (headers.go), the gallery of every page
-// in every state (gallery.go).
-// Does not own: which page comes when (login, op), texts of failures (errs).
-// May import: errs, oauth, the standard library.
+// Owns: the pages as types (views.go, pages.go), what each of them has (screens.go,
+// input.go), their templates, style and scripts (templates/), their texts (texts/,
+// texts.go) and in which language they are (language.go), the tenant's looks
+// (look.go, colour.go), the security headers of HTML answers (headers.go), every
+// page in every state (gallery.go, exhibit.go).
+// Does not own: which page comes when (login, op), texts of failures (errs), the
+// settings behind looks and texts (tenant).
+// May import: errs, tenant, the standard library, x/text/language.
 package page

@@ -11,9 +11,12 @@ type policy struct {
 	nonce string
 	// script: the page has a script of ours, named by the nonce.
 	script bool
+	// framed: any page may have this one in a frame.
+	framed bool
+	// images and fonts are origins, beside images in the page itself.
+	images, fonts []string
 	// targets are the URLs to which a form of the page may lead, beside our own
-	// origin: as its action, or by the redirect that answers it. Chromium holds
-	// form-action against redirects, too.
+	// origin: as its action, or by the redirect that answers it.
 	targets []string
 }
 
@@ -24,18 +27,49 @@ func (p policy) text() string {
 		"style-src 'nonce-" + p.nonce + "'",
 		"base-uri 'none'",
 		"object-src 'none'",
-		"frame-ancestors 'none'",
+		"img-src data:" + joined(p.images),
+	}
+	if fonts := joined(p.fonts); fonts != "" {
+		parts = append(parts, "font-src"+fonts)
+	}
+	if !p.framed {
+		parts = append(parts, "frame-ancestors 'none'")
 	}
 	if p.script {
 		parts = append(parts, "script-src 'nonce-"+p.nonce+"'")
 	}
 	action := "form-action 'self'"
 	for _, t := range p.targets {
-		if s := source(t); s != "" {
-			action += " " + s
-		}
+		action += joined(landing(t))
 	}
 	return strings.Join(append(parts, action), "; ")
+}
+
+// landing is the sources for a form that leads to a URL. Chromium holds
+// form-action against every redirect behind a form, those of the application
+// among them: one whose callback leads to another host of its own would end
+// right there. So it names schemes, and keeps a form from those that run code.
+func landing(raw string) []string {
+	s := source(raw)
+	scheme, _, _ := strings.Cut(s, ":")
+	switch scheme {
+	case "":
+		return nil
+	case "http":
+		return []string{"http:", "https:"}
+	}
+	return []string{scheme + ":"}
+}
+
+// joined is each of the sources that is one, with a space before it.
+func joined(sources []string) string {
+	var b strings.Builder
+	for _, s := range sources {
+		if s != "" {
+			b.WriteString(" " + s)
+		}
+	}
+	return b.String()
 }
 
 // source is the narrowest CSP source that covers a URL; empty when there is
@@ -76,9 +110,12 @@ func (p policy) set(h http.Header) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", p.text())
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Pragma", "no-cache")
+	if p.framed {
+		return
+	}
+	h.Set("X-Frame-Options", "DENY")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 }

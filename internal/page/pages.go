@@ -7,111 +7,40 @@ import (
 	"mangrove/internal/errs"
 )
 
-// SignIn is the page on which a person signs in.
-type SignIn struct {
-	// Application is the client's name; empty: it is not named.
-	Application string
-	// Password: there is a database to sign in to, and so a form.
-	Password bool
-	// Action is where the form goes, a path of ours.
-	Action string
-	// IdentifierLabel names the identifier; empty: "Email address".
-	IdentifierLabel string
-	// EmailOnly: the identifier is an e-mail address and nothing else.
-	EmailOnly bool
-	// Identifier fills the field in.
-	Identifier string
-	// Problem is why the last try failed; empty: there was none.
-	Problem string
-	// Buttons lead to other ways of signing in.
-	Buttons []Button
-	// ReturnTo is the redirect URI to which the answer to the form may lead.
-	ReturnTo string
-}
-
-// Button is a link that looks like a button.
-type Button struct {
-	Label string
-	URL   string // a path of ours
-}
-
-// Label is the identifier's label.
-func (s SignIn) Label() string {
-	if s.IdentifierLabel == "" {
-		return "Email address"
-	}
-	return s.IdentifierLabel
-}
-
-// SignIn draws the sign-in page.
-func (p *Renderer) SignIn(w http.ResponseWriter, status int, s SignIn) error {
-	title := "Sign in"
-	if s.Problem != "" {
-		title = "Error: " + title // read first by a screen reader
-	}
-	return p.draw(w, status, "signin.html", title, s, policy{targets: []string{s.ReturnTo}})
-}
-
 // Error is a page of our own for a failure that must not travel to an application.
+// Its texts are English; those that the catalogues have on screen "error" of
+// prompt "status" are shown in the language of the page.
 type Error struct {
 	Title string // empty: "Something went wrong"
-	Text  string // for people
+	Text  string // for people; empty: that the server could not finish
 	// Code is the machine-readable error; may be empty.
 	Code string
 	// Reference lets the operator find the log line; may be empty.
 	Reference string
 }
 
-// Heading is the page's heading.
-func (e Error) Heading() string {
-	if e.Title == "" {
-		return "Something went wrong"
-	}
-	return e.Title
-}
-
-// Error draws the error page.
-func (p *Renderer) Error(w http.ResponseWriter, status int, e Error) error {
-	return p.draw(w, status, "error.html", e.Heading(), e, policy{})
-}
-
-// Fail draws the error page of err: the public side of an *errs.Error, nothing
-// of anything else. reference may be empty.
-func (p *Renderer) Fail(w http.ResponseWriter, err error, reference string) error {
+// ErrorOf is the page of err, with its status: the public side of an *errs.Error,
+// nothing of anything else. reference may be empty.
+func ErrorOf(err error, reference string) (status int, view Error) {
 	e := errs.From(err)
-	view := Error{Text: e.Text, Code: e.Code, Reference: reference}
-	switch e.Kind {
-	case errs.Internal:
-		view = Error{Text: "The server could not finish this. Please try again later.", Reference: reference}
-	case errs.Unavailable, errs.TooMany:
+	view = Error{Text: e.Text, Code: e.Code, Reference: reference}
+	if e.Kind == errs.Internal {
+		view = Error{Reference: reference}
+	}
+	return e.Kind.Status(), view
+}
+
+// Fail draws the page of err, as ErrorOf says.
+func (p *Renderer) Fail(w http.ResponseWriter, r *http.Request, err error, reference string) error {
+	status, view := ErrorOf(err, reference)
+	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "5")
 	}
-	return p.Error(w, e.Kind.Status(), view)
+	return p.Show(w, r, status, view)
 }
 
-// SignedOut tells that the session is over.
-type SignedOut struct{}
-
-// SignedOut draws it.
-func (p *Renderer) SignedOut(w http.ResponseWriter) error {
-	return p.draw(w, http.StatusOK, "signedout.html", "Signed out", SignedOut{}, policy{})
-}
-
-// Field is a hidden input.
+// Field is a hidden input, or a member of an answer.
 type Field struct{ Name, Value string }
-
-// SignOut asks before a session is ended that nobody proved to mean.
-type SignOut struct {
-	Action string // a path of ours
-	Fields []Field
-	// ReturnTo is where the answer may lead; empty: nowhere.
-	ReturnTo string
-}
-
-// SignOut draws the question.
-func (p *Renderer) SignOut(w http.ResponseWriter, s SignOut) error {
-	return p.draw(w, http.StatusOK, "signout.html", "Sign out?", s, policy{targets: []string{s.ReturnTo}})
-}
 
 // FormPost carries an answer to an application by a form that submits itself
 // (OAuth 2.0 Form Post Response Mode). Without scripts a button does it.
@@ -120,14 +49,39 @@ type FormPost struct {
 	Fields []Field
 }
 
-// ErrFormTarget says that a form cannot be posted there.
-var ErrFormTarget = errs.New(errs.Invalid, "invalid_request", "response_mode form_post needs an http or https redirect_uri")
+// HiddenForm is the form of a FormPost alone, for scripts of ours in other pages
+// that put it into theirs and send it (reference/authentication.md §2.8).
+type HiddenForm FormPost
 
-// FormPost draws it.
-func (p *Renderer) FormPost(w http.ResponseWriter, f FormPost) error {
-	u, err := url.Parse(f.Action)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return ErrFormTarget
+// ErrFormTarget says that a form cannot be posted there; ErrMessageTarget that
+// no page can be sent a message there.
+var (
+	ErrFormTarget    = errs.New(errs.Invalid, "invalid_request", "response_mode form_post needs an http or https redirect_uri")
+	ErrMessageTarget = errs.New(errs.Invalid, "invalid_request", "response_mode web_message needs an http or https origin")
+)
+
+// possible refuses views that lead where no page of ours may.
+func possible(v View) error {
+	switch v := v.(type) {
+	case FormPost:
+		if u, ok := web(v.Action); !ok || u.Host == "" {
+			return ErrFormTarget
+		}
+	case HiddenForm:
+		return possible(FormPost(v))
+	case WebMessage:
+		if u, ok := web(v.Target); !ok || v.Target != u.Scheme+"://"+u.Host || source(v.Target) != v.Target {
+			return ErrMessageTarget
+		}
 	}
-	return p.draw(w, http.StatusOK, "formpost.html", "One moment", f, policy{script: true, targets: []string{f.Action}})
+	return nil
+}
+
+// web parses an http or https URL.
+func web(raw string) (*url.URL, bool) {
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, false
+	}
+	return u, true
 }

@@ -22,9 +22,10 @@ var (
 	ErrNUL = errors.New("the password contains NUL")
 )
 
-// Hash makes the stored form of a password: bcrypt, cost 10, of the bytes as
-// received; passwords over 72 bytes are ErrTooLong (never truncated).
+// Hash makes the stored form of a password: bcrypt, cost 10, of its normal form;
+// what is over 72 bytes then is ErrTooLong (never truncated).
 func Hash(password string) (string, error) {
+	password = Normalize(password)
 	if len(password) > MaxBytes {
 		return "", ErrTooLong
 	}

@@ -12,9 +12,13 @@ type Policy struct {
 	MinLength int    // 0: by level
 	// Options is the newer password_options.complexity; nil: by level.
 	Options *Complexity
-	// Dictionary: refuse common passwords and Custom.
-	Dictionary bool
-	Custom     []string
+	// Dictionary: refuse the 10,000 most frequent passwords and Custom; with Many
+	// all that are known to be frequent.
+	Dictionary, Many bool
+	Custom           []string
+	// History is how many passwords, the present one among them, a new one must
+	// not be; zero: none. Whoever has their hashes checks it (Reused).
+	History int
 	// Personal: refuse passwords that contain one of Check's personal words.
 	Personal bool
 }
@@ -83,7 +87,8 @@ const minPersonal = 3
 // Check returns nil or a *Weak. personal are words that the password must not
 // contain (name, username, local part of the e-mail, …).
 func (p Policy) Check(password string, personal []string) error {
-	rules := p.rules()
+	password = Normalize(password)
+	rules := p.Rules()
 	// What Hash cannot take is told only to those whom it concerns: the
 	// reference's texts do not have it.
 	never := func(string) bool { return false }
@@ -105,7 +110,11 @@ func (p Policy) Check(password string, personal []string) error {
 	if weak {
 		return &Weak{Name: "PasswordStrengthError", Message: "Password is too weak", Description: Rules{Rules: rules}, Policy: render(rules)}
 	}
-	if p.Dictionary && inDictionary(password, p.Custom) {
+	words := usualWords
+	if p.Many {
+		words = manyWords
+	}
+	if p.Dictionary && inDictionary(password, words, p.Custom) {
 		return &Weak{Name: "PasswordDictionaryError", Message: "Password is too common", Description: "Password is too common"}
 	}
 	if p.Personal && containsAny(password, personal) {
@@ -117,7 +126,7 @@ func (p Policy) Check(password string, personal []string) error {
 func containsAny(password string, words []string) bool {
 	password = strings.ToLower(password)
 	for _, w := range words {
-		w = strings.ToLower(strings.TrimSpace(w))
+		w = strings.ToLower(strings.TrimSpace(Normalize(w)))
 		if utf8.RuneCountInString(w) >= minPersonal && strings.Contains(password, w) {
 			return true
 		}
@@ -126,10 +135,10 @@ func containsAny(password string, words []string) bool {
 }
 
 // Text is the policy as a sign-up form shows it.
-func (p Policy) Text() string { return render(p.rules()) }
+func (p Policy) Text() string { return render(p.Rules()) }
 
-// rules are those of reference/authentication.md §5.1.
-func (p Policy) rules() []Rule {
+// Rules are those of reference/authentication.md §5.1, none of them verified.
+func (p Policy) Rules() []Rule {
 	if p.Options != nil {
 		return p.Options.rules()
 	}

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/trustelem/zxcvbn/frequency"
+	"golang.org/x/crypto/bcrypt"
 )
 
 func TestPolicy(t *testing.T) {
@@ -120,22 +123,88 @@ func TestStrengthErrorOnTheWire(t *testing.T) {
 }
 
 func TestCommonPasswords(t *testing.T) {
-	for _, p := range []string{"123456", "password", "qwerty", "iloveyou", "P@ssw0rd"} {
-		if !inDictionary(p, nil) {
-			t.Errorf("%s is not common", p)
+	for _, row := range []struct {
+		password string
+		limit    int
+		custom   []string
+		want     bool
+	}{
+		{"123456", usualWords, nil, true},
+		{"password", usualWords, nil, true},
+		{"ILoveYou", usualWords, nil, true},
+		{"acme", usualWords, []string{"ACME"}, true},
+		{"acme1", usualWords, []string{"ACME"}, false},
+		{"", usualWords, nil, false},
+		{"correct horse battery staple", manyWords, nil, false},
+		{"kT9#vmLq", manyWords, nil, false},
+		{frequency.FrequencyLists["passwords"][9_999], usualWords, nil, true},
+		{frequency.FrequencyLists["passwords"][10_000], usualWords, nil, false},
+		{frequency.FrequencyLists["passwords"][10_000], manyWords, nil, true},
+	} {
+		if got := inDictionary(row.password, row.limit, row.custom); got != row.want {
+			t.Errorf("%q among %d: %v", row.password, row.limit, got)
 		}
 	}
-	for _, p := range []string{"", "correct horse battery staple", "kT9#vmLq"} {
-		if inDictionary(p, nil) {
-			t.Errorf("%q is common", p)
+	for word := range common() {
+		if word != strings.ToLower(word) {
+			t.Errorf("%q is not in lower case", word)
 		}
 	}
-	last := ""
-	for line := range strings.Lines(commonText) {
-		line = strings.TrimSuffix(line, "\n")
-		if line <= last || line != strings.ToLower(line) {
-			t.Errorf("%q behind %q: the list is sorted, lower case, without doubles", line, last)
+}
+
+// One password, however its letters are put together.
+func TestNormalForm(t *testing.T) {
+	composed, decomposed, wide := "caf\u00e9 noir 1", "cafe\u0301 noir 1", "\uff43af\u00e9 noir 1"
+	for _, set := range []string{composed, decomposed, wide} {
+		stored, err := Hash(set)
+		if err != nil {
+			t.Fatal(err)
 		}
-		last = line
+		for _, typed := range []string{composed, decomposed, wide} {
+			if ok, rehash := Verify(stored, typed); !ok || rehash {
+				t.Errorf("%q for %q: %v, rehash %v", typed, set, ok, rehash)
+			}
+		}
+		if ok, _ := Verify(stored, "cafe noir 1"); ok {
+			t.Errorf("another letter passed for %q", set)
+		}
+	}
+	// A hash from elsewhere, of the bytes as they were; it gets the normal form.
+	foreign, err := bcrypt.GenerateFromPassword([]byte(decomposed), Cost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, rehash := Verify(string(foreign), decomposed); !ok || !rehash {
+		t.Errorf("as received: %v, rehash %v", ok, rehash)
+	}
+	if err := (Policy{Level: "low", Dictionary: true}).Check("\uff50assword", nil); err == nil {
+		t.Error("wide letters got a frequent password past the dictionary")
+	}
+	if err := (Policy{Level: "low", Personal: true}).Check("xcafe\u0301x", []string{"Caf\u00c9"}); err == nil {
+		t.Error("another spelling got a personal word past the rule")
+	}
+}
+
+// Nothing is cut off: what differs behind byte 72 differs (security.md 127).
+func TestLongPasswords(t *testing.T) {
+	for _, n := range []int{72, 73, 128, 200} {
+		p := strings.Repeat("a", n-1)
+		_, err := Hash(p + "1")
+		if (err == nil) != (n <= MaxBytes) {
+			t.Errorf("%d bytes: %v", n, err)
+		}
+		for _, truncate := range []bool{false, true} {
+			refused := (Policy{Options: &Complexity{MinLength: 1, Truncate: truncate}}).Check(p+"1", nil)
+			if (refused == nil) != (n <= MaxBytes) {
+				t.Errorf("%d bytes, truncate %v: %v", n, truncate, refused)
+			}
+		}
+	}
+	stored, err := Hash(strings.Repeat("a", 71) + "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, _ := Verify(stored, strings.Repeat("a", 71)+"12"); ok {
+		t.Error("a longer password passed")
 	}
 }

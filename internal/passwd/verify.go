@@ -6,10 +6,26 @@ import (
 	"golang.org/x/crypto/bcrypt"
 )
 
-// Verify reports whether password matches a stored form. A form that cannot be
+// Verify reports whether password matches a stored form: first as received, for
+// hashes that came from elsewhere, then in its normal form. A form that cannot be
 // read never matches. rehash, on a match, says that the form is weaker than or
 // foreign to the one that Hash writes, and that Hash takes the password.
 func Verify(stored, password string) (ok, rehash bool) {
+	if len(password) > maxPassword {
+		return false, false
+	}
+	normal := Normalize(password)
+	ok, rehash = verify(stored, password)
+	if normal == password {
+		return ok, rehash
+	}
+	if ok {
+		return true, len(normal) <= MaxBytes
+	}
+	return verify(stored, normal)
+}
+
+func verify(stored, password string) (ok, rehash bool) {
 	if len(password) > maxPassword || len(stored) > maxStored || strings.Contains(password, "\x00") {
 		return false, false
 	}

@@ -25,7 +25,7 @@ var managementResources = []struct{ name, verbs string }{
 	{"current_user", "read delete"},
 	{"current_user_device_credentials", "create delete"},
 	{"current_user_identities", "update"},
-	{"current_user_metadata", "update"},
+	{"current_user_metadata", "create update delete"},
 	{"custom_domains", "create read update delete"},
 	{"custom_signing_keys", "create read update delete"},
 	{"device_credentials", "read delete"},

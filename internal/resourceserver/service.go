@@ -191,6 +191,28 @@ func checkScopes(doc strictjson.Document) error {
 	return nil
 }
 
+// AddScopes adds those that the API does not define yet.
+func (r *ResourceServer) AddScopes(list []Scope) error {
+	set := r.Settings()
+	scopes := slices.Clone(set.Scopes)
+	for _, sc := range list {
+		if !set.Has(sc.Value) {
+			scopes = append(scopes, sc)
+		}
+	}
+	b, err := jsonv2.Marshal(scopes)
+	if err != nil {
+		return err
+	}
+	doc := maps.Clone(strictjson.ParseDocument(r.Doc))
+	if doc == nil {
+		doc = strictjson.Document{}
+	}
+	doc["scopes"] = b
+	r.Doc = doc.Encode()
+	return nil
+}
+
 // ManagementName is the name of the Management API; clients compare it.
 const ManagementName = "Auth0 Management API"
 

@@ -155,6 +155,16 @@ func TestFormats(t *testing.T) {
 		}},
 		{FormatUserID, []string{"auth0|1", "samlp|c|a|b"}, []string{"", "auth0", "auth0|\x00"}},
 		{FormatDateTime, []string{"2024-02-29T10:00:00Z", "2024-02-29T10:00:00.123+01:00"}, []string{"", "2024-02-30T10:00:00Z", "2024-02-29", "1709200800"}},
+		{FormatURIOrEmpty, []string{"", "http://a.example/x", "https://a.example"}, []string{"javascript:alert(1)", "data:text/html,x", "//x", "/x", " "}},
+		{FormatHTTPSOrEmpty, []string{"", "https://a.example/x", "HTTPS://a.example"}, []string{"http://a.example", "https://", "https:a.example", "javascript:https://a.example"}},
+		{FormatHTTPSOrNull, []string{"https://a.example/x"}, []string{"", "http://a.example", "https://u:p@a.example"}},
+		{FormatEmailOrEmpty, []string{"", "a@b.co"}, []string{"a", "a@b.co\r\nBcc:x@y.z"}},
+		{FormatColorOrNull, []string{"#fff", "#0A1b2C"}, []string{"", "#", "#ff", "#ffff", "#fffff", "#1234567", "#ggg", "red", "fff", "#fff;", "#fff\n", "#ff\u00e9"}},
+		{FormatACR, []string{"urn:mace:incommon:iap:silver", "http://schemas.openid.net/pape/policies/2007/06/multi-factor", "1", long(256)}, []string{"", "a b", "a\n", "ä", "a\"b", long(257)}},
+		{FormatIPv4, []string{"203.0.113.4"}, []string{"", "203.0.113", "203.0.113.256", "203.0.113.04", "::ffff:203.0.113.4", "203.0.113.0/24"}},
+		{FormatIPv6, []string{"2001:db8::1", "::ffff:203.0.113.4"}, []string{"", "203.0.113.4", "fe80::1%eth0", "2001:db8::1::2", "2001:db8::/32"}},
+		{FormatIPv4Range, []string{"10.0.0.0/8", "203.0.113.4/32"}, []string{"", "10.0.0.0", "10.0.0.0/33", "2001:db8::/32"}},
+		{FormatIPv6Range, []string{"2001:db8::/32"}, []string{"", "2001:db8::", "2001:db8::/129", "10.0.0.0/8"}},
 		{"nonsense", nil, []string{"x"}},
 	} {
 		for _, s := range row.yes {

@@ -32,8 +32,48 @@ func (f Format) has(s string) bool {
 	case FormatDateTime:
 		_, err := time.Parse(time.RFC3339Nano, s)
 		return err == nil
+	case FormatURIOrEmpty:
+		return s == "" || isStrictURI(s)
+	case FormatHTTPSOrEmpty:
+		return s == "" || FormatHTTPSOrNull.has(s)
+	case FormatHTTPSOrNull:
+		return len(s) > 8 && strings.EqualFold(s[:8], "https://") && isStrictURI(s)
+	case FormatEmailOrEmpty:
+		return s == "" || IsEmail(s)
+	case FormatColorOrNull:
+		return IsColor(s)
+	case FormatACR:
+		return isACR(s)
+	case FormatIPv4, FormatIPv6:
+		a, err := netip.ParseAddr(s)
+		return err == nil && a.Zone() == "" && a.Is4() == (f == FormatIPv4)
+	case FormatIPv4Range, FormatIPv6Range:
+		r, err := netip.ParsePrefix(s)
+		return err == nil && r.Addr().Is4() == (f == FormatIPv4Range)
 	}
 	return false
+}
+
+// IsColor reports whether s is a color as #rgb or #rrggbb: the spellings that mean
+// nothing else wherever in a style sheet they are written.
+func IsColor(s string) bool {
+	if len(s) != 4 && len(s) != 7 || s[0] != '#' {
+		return false
+	}
+	return strings.Trim(s[1:], "0123456789abcdefABCDEF") == ""
+}
+
+// isACR reports whether s can be a value of acr_values, which blanks separate.
+func isACR(s string) bool {
+	if s == "" || len(s) > 256 {
+		return false
+	}
+	for i := range len(s) {
+		if !isAlnum(s[i]) && !strings.ContainsRune(":/.-_#?=&+%~", rune(s[i])) {
+			return false
+		}
+	}
+	return true
 }
 
 // IsEmail reports whether s is an e-mail address: a dot-atom of at most 64

@@ -45,6 +45,17 @@ const (
 	// FormatUserIDMaxLength is FormatUserID of at most 1024 bytes.
 	FormatUserIDMaxLength Format = "user-id-with-max-length"
 	FormatDateTime        Format = "date-time" // RFC 3339
+
+	FormatURIOrEmpty   Format = "absolute-uri-or-empty"       // FormatStrictURI or nothing
+	FormatHTTPSOrEmpty Format = "absolute-https-uri-or-empty" // the same with https
+	FormatHTTPSOrNull  Format = "strict-https-uri-or-null"    // https
+	FormatEmailOrEmpty Format = "email-or-empty"
+	FormatColorOrNull  Format = "html-color-or-null" // #rgb or #rrggbb
+	FormatACR          Format = "acr"                // a name or URN without blanks, at most 256 bytes
+	FormatIPv4         Format = "ipv4"
+	FormatIPv6         Format = "ipv6"
+	FormatIPv4Range    Format = "cidr"
+	FormatIPv6Range    Format = "ipv6_cidr"
 )
 
 // Property describes one value.

@@ -15,6 +15,7 @@ import (
 	"mangrove/internal/key"
 	"mangrove/internal/resourceserver"
 	"mangrove/internal/store"
+	"mangrove/internal/tenant"
 )
 
 // Credentials of the management client, which a first start creates.
@@ -61,8 +62,9 @@ func (s *Server) bootstrap(ctx context.Context, host string, signingKey <-chan g
 				*client.Global(client.NewID(), client.NewSecret(), at),
 				*client.Management(made.ClientID, made.Secret, at),
 			},
-			Grants: []grant.Grant{*grant.Management(made.ClientID, api.Identifier, api.Settings().ScopeValues())},
-			Keys:   []key.Key{k.key},
+			Grants:   []grant.Grant{*grant.Management(made.ClientID, api.Identifier, api.Settings().ScopeValues())},
+			Keys:     []key.Key{k.key},
+			Settings: tenant.Fresh(),
 		}, nil
 	})
 	if err != nil {
@@ -140,6 +142,73 @@ func (s *Server) followPublicURL(ctx context.Context) error {
 	s.log.Warn("the public URL was changed: the Management API has a new audience, and tokens issued before are no longer valid",
 		"was", old, "is", want)
 	return nil
+}
+
+// followScopes gives the Management API the scopes that this version adds, and
+// every grant that had all of them before has all of them afterwards: the client
+// that administers the installation goes on to be able to.
+//
+// The API itself is extended last, so that a start that was cut short begins again.
+func (s *Server) followScopes(ctx context.Context) error {
+	api, err := s.systemAPI(ctx)
+	if err != nil || api == nil {
+		return err
+	}
+	defined := api.Settings()
+	var missing []resourceserver.Scope
+	for _, sc := range resourceserver.ManagementScopes() {
+		if !defined.Has(sc.Value) {
+			missing = append(missing, sc)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	before := defined.ScopeValues()
+	for after := ""; ; {
+		list, _, err := s.store.Grants(ctx, grant.Filter{Audience: api.Identifier}, grant.Page{After: after, Limit: pageSize})
+		if err != nil {
+			return err
+		}
+		for _, g := range list {
+			after = g.ID
+			if !hasAll(g.Scope, before) {
+				continue
+			}
+			_, err := s.store.UpdateGrant(ctx, g.ID, func(g *grant.Grant) error {
+				for _, sc := range missing {
+					if !slices.Contains(g.Scope, sc.Value) {
+						g.Scope = append(g.Scope, sc.Value)
+					}
+				}
+				return nil
+			}, audit.Event{})
+			if err != nil && !errors.Is(err, grant.ErrNotFound) {
+				return err
+			}
+		}
+		if len(list) < pageSize {
+			break
+		}
+	}
+	_, err = s.store.UpdateResourceServer(ctx, api.ID, func(r *resourceserver.ResourceServer) error {
+		r.UpdatedAt = s.now().UnixMicro()
+		return r.AddScopes(missing)
+	}, audit.Event{})
+	if err != nil {
+		return fmt.Errorf("adding scopes to the Management API: %w", err)
+	}
+	s.log.Info("the Management API has new scopes", "count", len(missing))
+	return nil
+}
+
+func hasAll(list, wanted []string) bool {
+	for _, v := range wanted {
+		if !slices.Contains(list, v) {
+			return false
+		}
+	}
+	return true
 }
 
 // systemAPI is the Management API as stored; nil: there is none.

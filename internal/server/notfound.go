@@ -14,7 +14,7 @@ import (
 func (s *Server) notFound(renderer *page.Renderer) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.Header.Get("Accept"), "text/html") {
-			s.drawn(r, renderer.Error(w, http.StatusNotFound, page.Error{Title: "Not found", Text: "There is nothing at this address."}))
+			s.drawn(r, renderer.Show(w, r, http.StatusNotFound, page.Error{Title: "Not found", Text: "There is nothing at this address."}))
 			return
 		}
 		web.WriteJSON(w, http.StatusNotFound, web.TypeJSON, map[string]any{

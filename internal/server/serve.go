@@ -84,5 +84,8 @@ func (s *Server) sweep(ctx context.Context) {
 		if err := s.store.Sweep(ctx, s.now().UnixMicro()); err != nil && ctx.Err() == nil {
 			s.log.ErrorContext(ctx, "clean-up failed", "error", err)
 		}
+		if err := s.post.Refresh(ctx); err != nil && ctx.Err() == nil {
+			s.log.ErrorContext(ctx, "the mail provider cannot be read", "error", err)
+		}
 	}
 }

@@ -21,19 +21,25 @@ import (
 	"mangrove/internal/client"
 	"mangrove/internal/config"
 	"mangrove/internal/connection"
+	"mangrove/internal/factor"
 	"mangrove/internal/grant"
+	"mangrove/internal/guard"
 	"mangrove/internal/job"
 	"mangrove/internal/key"
+	"mangrove/internal/letter"
 	"mangrove/internal/login"
+	"mangrove/internal/mail"
 	"mangrove/internal/mgmt"
 	"mangrove/internal/op"
 	"mangrove/internal/outbound"
 	"mangrove/internal/page"
+	"mangrove/internal/passwordless"
 	"mangrove/internal/profile"
 	"mangrove/internal/resourceserver"
 	"mangrove/internal/role"
 	"mangrove/internal/seal"
 	"mangrove/internal/store"
+	"mangrove/internal/tenant"
 	"mangrove/internal/ticket"
 	"mangrove/internal/token"
 	"mangrove/internal/upstream"
@@ -67,8 +73,12 @@ type Server struct {
 	store     *store.Store
 	runner    *job.Runner
 	tickets   *ticket.Service
+	factors   *factor.Service
+	post      *mail.Post
+	guard     *guard.Service
 	keys      *key.Ring
 	handler   http.Handler
+	routes    chi.Routes
 	tls       *tls.Config // nil: plain HTTP
 	authority *Authority
 	made      *Credentials
@@ -124,6 +134,11 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Server, err erro
 	}
 	if err = follow(ctx); err != nil {
 		return nil, err
+	}
+	if !o.local {
+		if err = s.followScopes(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if err = s.wire(ctx, keys[0]); err != nil {
 		return nil, err
@@ -197,7 +212,7 @@ func (s *Server) wire(ctx context.Context, secret []byte) error {
 		return err
 	}
 	s.keys = ring
-	renderer, err := page.New(page.Config{PublicURL: s.cfg.PublicURL})
+	renderer, err := page.New(page.Config{PublicURL: s.cfg.PublicURL, Tenant: db})
 	if err != nil {
 		return err
 	}
@@ -205,35 +220,65 @@ func (s *Server) wire(ctx context.Context, secret []byte) error {
 	if err != nil {
 		return err
 	}
+	codeKey, err := hkdf.Key(sha256.New, secret, nil, "one-time codes", 32)
+	if err != nil {
+		return err
+	}
 	verifier := token.NewVerifier(ring, s.cfg.Issuer(), now)
+	verifier.SigningAlg = resourceserver.SigningAlg(db)
 	var defaults profile.Defaults
 	if s.cfg.NeutralPicture {
 		defaults.NeutralPicture = s.cfg.PublicURL + picturePath
 	}
-	users := &user.Service{Users: db, Connections: db, Defaults: defaults, Hashing: user.NewHashing(0, 0), Audit: db, Now: now, Mails: s.cfg.Mail.Configured()}
+	post, err := s.mailer(ctx)
+	if err != nil {
+		return err
+	}
+	s.post = post
+	s.guard = &guard.Service{Store: db, Settings: db, Audit: db, Users: db, Connections: db, Now: now}
+	users := &user.Service{Guard: s.guard, Users: db, Connections: db, Defaults: defaults, Hashing: user.NewHashing(0, 0), Audit: db, Now: now, MailsReady: post.Ready}
 	patient := *users
 	patient.Hashing = users.Hashing.Patient()
-	s.tickets = &ticket.Service{Store: db, Users: db, Connections: db, Clients: db, Redeemer: users, PublicURL: s.cfg.PublicURL, Now: now}
+	s.tickets = &ticket.Service{Store: db, Users: db, Connections: db, Clients: db, Redeemer: users, Unblocker: s.guard, Throttle: s.guard, Terms: post.Terms, PublicURL: s.cfg.PublicURL, Now: now}
+	s.guard.Mail = s.tickets.SendUnblock
 	var pace time.Duration
 	if s.cfg.SQLite() {
 		pace = importPace
 	}
-	s.runner = &job.Runner{Pace: pace, Store: db, Connections: db, Defaults: defaults, Users: &patient, Mail: s.mailer(), Letters: s.tickets, Now: now, Log: s.log}
+	s.runner = &job.Runner{Pace: pace, Store: db, Connections: db, Defaults: defaults, Users: &patient, Mail: post, Outbox: db, Letters: s.tickets, Now: now, Log: s.log}
+
+	codes := &passwordless.Service{
+		Store: db, Users: users, Identities: db, Texts: s.texter(), Key: codeKey, PublicURL: s.cfg.PublicURL, Now: now, SMSPerHour: s.cfg.SMSPerHour,
+	}
+
+	keys, err := factor.NewKeys(s.cfg.PublicURL)
+	if err != nil {
+		s.log.Info("no passkeys and security keys: the public URL has no domain name", "error", err)
+	}
+	s.factors = &factor.Service{
+		Store: db, Users: db, Tenant: db, Letters: db, Audit: db, Now: now, DeviceKey: cursorKey, PublicURL: s.cfg.PublicURL, Keys: keys,
+		SMS: s.factorTexter(),
+	}
 
 	endpoints := op.New(op.Deps{
 		PublicURL: s.cfg.PublicURL, Clients: db, Grants: db, ResourceServers: db, Connections: db,
-		Users: users, UserStore: db, Tokens: db, Keys: ring, Audit: db, Now: now, Verifier: verifier,
+		Users: users, UserStore: db, Tokens: db, Keys: ring, Audit: db, Now: now, Verifier: verifier, Consents: db, Pushed: db, Outbound: outbound.New(s.cfg.OutboundAllow), Tenant: db, Passwordless: codes,
+		Factors: s.factors, Resets: s.tickets, Refresh: db, Devices: db, Permissions: db, Credentials: db,
 	})
 	connector := oidc.New(outbound.New(s.cfg.OutboundAllow), now, rand.Reader)
 	flow := login.New(login.Deps{
-		PublicURL: s.cfg.PublicURL, Clients: db, Connections: db, Users: users, UserStore: db, Sessions: db, Tickets: s.tickets,
+		PublicURL: s.cfg.PublicURL, Clients: db, Connections: db, Users: users, UserStore: db, Sessions: db, Tickets: s.tickets, Passwordless: codes,
 		Connectors: map[string]upstream.Connector{"oidc": connector, "okta": connector},
-		Page:       renderer, Audit: db, Now: now, Rand: rand.Reader,
-		Respond: endpoints.Respond, RespondError: endpoints.RespondError,
+		Factors:    s.factors,
+		Page:       renderer, Audit: db, Tenant: db, Devices: db, Now: now, Rand: rand.Reader,
+		Respond: endpoints.Respond, RespondError: endpoints.RespondError, Validate: endpoints.Validate,
+		Question: endpoints.Question, Consents: db, SignOut: endpoints.ConfirmedLogout,
 	})
+	endpoints.Browser = flow.Browser
+	s.join(endpoints, flow, renderer)
 	endpoints.StartLogin, endpoints.Session, endpoints.EndSession = flow.Start, flow.Session, flow.EndSession
 	endpoints.ErrorPage = func(w http.ResponseWriter, r *http.Request, status int, title, text string) {
-		s.drawn(r, renderer.Error(w, status, page.Error{Title: title, Text: text, Reference: web.RequestID(r)}))
+		s.drawn(r, renderer.Show(w, r, status, page.Error{Title: title, Text: text, Reference: web.RequestID(r)}))
 	}
 	api := mgmt.New(s.apiDeps(users, verifier, cursorKey))
 
@@ -246,7 +291,7 @@ func (s *Server) wire(ctx context.Context, secret []byte) error {
 	flow.Mount(r)
 
 	logged := web.Proxies(s.cfg.TrustedProxies).Trust(web.Log(s.log)(web.Escaped(r)))
-	s.handler = s.withHealth(s.secured(logged))
+	s.handler, s.routes = s.secured(s.withHealth(logged)), r
 	return nil
 }
 
@@ -276,15 +321,32 @@ func (s *Server) apiDeps(users *user.Service, verifier *token.Verifier, cursorKe
 		Users: users, UserStore: db,
 		Connections: connection.NewService(db, hasClient, now), ConnectionStore: db,
 		Clients: client.NewService(db, now), ClientStore: db,
+		Credentials:     &client.CredentialService{Store: db, Clients: db, Now: now},
+		Keys:            &key.Service{Store: db, Ring: s.keys, Host: s.host(), Now: now},
 		Grants:          &grant.Service{Store: db, HasClient: hasClient, Scopes: scopes, Now: now, NewID: grant.NewID},
 		ResourceServers: &resourceserver.Service{Store: db, Now: now, NewID: resourceserver.NewID, Reserved: reserved},
 		Roles:           &role.Service{Store: db, API: db.ResourceServerByIdentifier, Now: now, NewID: role.NewID},
 		Tickets:         s.tickets,
-		Logs:            db, Sessions: db,
+		Factors:         s.factors,
+		Guard:           s.guard,
+		Tenant:          &tenant.Service{Store: db, Now: now},
+		Letters:         &letter.Service{Store: db, Now: now},
+		MailChanged:     s.mailChanged,
+		Consents:        db,
+		Logs:            db, Sessions: db, RefreshTokens: db,
 		Jobs: db, WakeJobs: s.runner.Wake, Tokens: verifier, Now: now,
 		ImportLimit: s.cfg.ImportLimit, ImportJobs: s.cfg.ImportJobs, PublicURL: s.cfg.PublicURL, CursorKey: cursorKey,
 		RateLimit: mgmt.RateLimit{Burst: s.cfg.ManagementBurst, PerSecond: s.cfg.ManagementRate},
 	}
+}
+
+// host is that of the public URL, without a port.
+func (s *Server) host() string {
+	u, err := url.Parse(s.cfg.PublicURL)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 // secured adds the headers that belong on every answer, of whatever kind.

@@ -236,8 +236,12 @@ func TestDatabaseSignInPage(t *testing.T) {
 		}
 		form := formOf(t, page)
 		form.Set(identifierField(t, page), "BO@example.com")
+		if query, page, at = b.submit(at.String(), form); query != nil || !strings.HasPrefix(at.Path, "/u/login/password") {
+			t.Fatalf("no page for the password: %v at %s: %.200s", query, at, page)
+		}
+		form = formOf(t, page)
 		form.Set("password", "wrong")
-		if query, page, _ = b.submit(at.String(), form); query != nil || !strings.Contains(page, "Wrong email or password.") {
+		if query, page, _ = b.submit(at.String(), form); query != nil || !strings.Contains(page, "Wrong email") {
 			t.Fatalf("a wrong password: %v %.300s", query, page)
 		}
 		form.Set("password", goodPassword)

@@ -23,6 +23,7 @@ import (
 
 	"github.com/auth0/go-auth0/management"
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-chi/chi/v5"
 	"golang.org/x/oauth2"
 
 	"mangrove/internal/config"
@@ -45,6 +46,7 @@ type world struct {
 	sdk    *management.Management
 	logs   *bytes.Buffer // written by the server alone; read after stop
 	stop   func()
+	routes chi.Routes // of the endpoints and pages; the Management API has its own
 	// authority is the file of the certificate that others have to trust.
 	authority string
 }
@@ -62,7 +64,7 @@ func newWorld(t *testing.T, engine string) *world {
 }
 
 // newWorldIn uses a data directory and a database; an empty one is the default.
-func newWorldIn(t *testing.T, dir, databaseURL string) *world {
+func newWorldIn(t *testing.T, dir, databaseURL string, tune ...func(*config.Config, *server.Options)) *world {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -77,10 +79,15 @@ func newWorldIn(t *testing.T, dir, databaseURL string) *world {
 		BootstrapClientID: managementID, BootstrapClientSecret: managementSecret,
 	}
 	log := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	s, err := server.New(t.Context(), cfg, server.Options{Log: log})
+	options := server.Options{Log: log}
+	for _, f := range tune {
+		f(&cfg, &options)
+	}
+	s, err := server.New(t.Context(), cfg, options)
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.routes = s.Routes()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(ctx, l) }()

@@ -60,19 +60,16 @@ type Transaction struct {
 	ClientID string
 	// Request is the validated authorization request as JSON (owned by login).
 	Request json.RawMessage
-	// Upstream is set once the browser was sent away: connection, nonce, PKCE
-	// verifier (owned by login).
-	Upstream  json.RawMessage
+	// Progress is how far the login has come: what was chosen, typed, proven, and
+	// what a provider's answer has to fit (owned by login). The store seals it.
+	Progress  json.RawMessage
 	CreatedAt int64
 	ExpiresAt int64
 }
 
-// Lifetimes (reference/authentication.md §0.4).
-const (
-	Lifetime            = 168 * 3600 * 1_000_000 // microseconds
-	IdleLifetime        = 72 * 3600 * 1_000_000
-	TransactionLifetime = 3600 * 1_000_000
-)
+// TransactionLifetime is how long a login may take, in microseconds
+// (reference/authentication.md §0.4).
+const TransactionLifetime = 3600 * 1_000_000
 
 // ErrNone says that there is no such session or transaction, or it is over.
 var ErrNone = errs.New(errs.NotFound, "", "There is no such session.")
@@ -82,8 +79,13 @@ type Store interface {
 	CreateSession(ctx context.Context, s Session) error
 	// Session finds a session that has not ended by now.
 	Session(ctx context.Context, hash string, now int64) (Session, error)
-	// TouchSession moves LastSeen and IdleUntil.
-	TouchSession(ctx context.Context, hash string, lastSeen, idleUntil int64) error
+	// TouchSession moves LastSeen and IdleUntil, and where the browser was seen.
+	TouchSession(ctx context.Context, hash string, lastSeen, idleUntil int64, ip, userAgent string) error
+	// AddSessionClient notes that the client was answered with the session, until expires.
+	AddSessionClient(ctx context.Context, sessionID, clientID string, at, expires int64) error
+	// SessionClients are the clients that were answered with the session, even when it
+	// has ended early.
+	SessionClients(ctx context.Context, sessionID string) ([]string, error)
 	DeleteSession(ctx context.Context, hash string) error
 
 	SaveTransaction(ctx context.Context, t Transaction) error // insert or replace

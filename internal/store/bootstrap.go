@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 
 	"mangrove/internal/client"
@@ -9,6 +10,7 @@ import (
 	"mangrove/internal/grant"
 	"mangrove/internal/key"
 	"mangrove/internal/resourceserver"
+	"mangrove/internal/tenant"
 )
 
 // Seed is what a fresh database starts with. A Connection or ResourceServer
@@ -19,6 +21,7 @@ type Seed struct {
 	Clients        []client.Client
 	Grants         []grant.Grant
 	Keys           []key.Key
+	Settings       json.RawMessage // tenant settings; nil: none
 }
 
 // Names in the table meta.
@@ -94,6 +97,9 @@ func (s *Store) plant(t tx, seed *Seed) error {
 		if err := s.insertKey(t, &seed.Keys[i]); err != nil {
 			return err
 		}
+	}
+	if seed.Settings != nil {
+		return s.keepDocument(t, tenant.Tenant, seed.Settings)
 	}
 	return nil
 }

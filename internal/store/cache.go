@@ -8,6 +8,7 @@ import (
 	"mangrove/internal/connection"
 	"mangrove/internal/grant"
 	"mangrove/internal/resourceserver"
+	"mangrove/internal/tenant"
 )
 
 // cacheAge is how long another node's change may stay unseen.
@@ -23,10 +24,14 @@ type caches struct {
 	clients         cache[client.Client]
 	resourceServers cache[resourceserver.ResourceServer]
 	grants          cache[grant.Grant]
+	settings        cache[tenant.Settings]
+	texts           cache[texts]
+	mail            cache[mailSettings]
 }
 
 func (c *caches) init(now func() time.Time) {
 	c.connections.now, c.clients.now, c.resourceServers.now, c.grants.now = now, now, now, now
+	c.settings.now, c.texts.now, c.mail.now = now, now, now
 }
 
 // cache keeps values by key for cacheAge. Values are shared: nobody changes them.
@@ -84,4 +89,7 @@ func (c *caches) drop() {
 	c.clients.drop()
 	c.resourceServers.drop()
 	c.grants.drop()
+	c.settings.drop()
+	c.texts.drop()
+	c.mail.drop()
 }

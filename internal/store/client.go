@@ -90,8 +90,16 @@ func (s *Store) insertClient(t tx, c *client.Client) error {
 	if c.Version == 0 {
 		c.Version = 1
 	}
-	return t.send(nil, insertClient, c.ID, s.seal([]byte(c.Secret), "clients", c.ID), c.Name, c.Global, []byte(c.Doc),
+	err := t.send(nil, insertClient, c.ID, s.seal([]byte(c.Secret), "clients", c.ID), c.Name, c.Global, []byte(c.Doc),
 		c.Version, c.CreatedAt, c.UpdatedAt)
+	for i := range c.Credentials {
+		if err != nil {
+			return err
+		}
+		c.Credentials[i].ClientID = c.ID
+		err = insertOneCredential(t, &c.Credentials[i])
+	}
+	return err
 }
 
 // UpdateClient runs fn on the locked client and saves the result.
@@ -101,7 +109,7 @@ func (s *Store) UpdateClient(ctx context.Context, id string, fn func(*client.Cli
 		if c, err = s.client(t, lockClient, id); err != nil {
 			return err
 		}
-		version := c.Version
+		version, was := c.Version, c.Settings().Credentials
 		c.Version--
 		if err := fn(c); err != nil {
 			return err
@@ -109,6 +117,9 @@ func (s *Store) UpdateClient(ctx context.Context, id string, fn func(*client.Cli
 		c.Version = version
 		if c.ID != id {
 			return fmt.Errorf("client %s: an update may not change the id", id)
+		}
+		if err := checkCredentials(t, c, was); err != nil {
+			return err
 		}
 		err := t.send(nil, updateClient, s.seal([]byte(c.Secret), "clients", id), c.Name, c.Global, []byte(c.Doc),
 			c.CreatedAt, c.UpdatedAt, id)
@@ -123,7 +134,7 @@ func (s *Store) UpdateClient(ctx context.Context, id string, fn func(*client.Cli
 	return c, nil
 }
 
-// DeleteClient also deletes its grants and takes it out of every connection.
+// DeleteClient also deletes its grants and credentials and takes it out of every connection.
 func (s *Store) DeleteClient(ctx context.Context, id string, e audit.Event) error {
 	defer s.cache.grants.drop()
 	defer s.cache.connections.drop()
@@ -136,10 +147,13 @@ func (s *Store) DeleteClient(ctx context.Context, id string, e audit.Event) erro
 		if n == 0 {
 			return client.ErrNotFound
 		}
-		for _, table := range []string{"client_grants", "connection_clients"} {
+		for _, table := range []string{"client_grants", "connection_clients", "client_credentials"} {
 			if err := t.send(nil, `DELETE FROM `+table+` WHERE client_id = ?`, id); err != nil {
 				return err
 			}
+		}
+		if err := withdraw(t, id); err != nil {
+			return err
 		}
 		return s.record(t, e)
 	})

@@ -213,9 +213,12 @@ func (s *Store) RecordLogin(ctx context.Context, id user.ID, login user.Logins, 
 			}
 		}
 		if e.EndSessions {
-			if err := t.send(nil, endSessions, string(id)); err != nil {
+			if err := s.endAccess(t, string(id)); err != nil {
 				return err
 			}
+		}
+		if err := forgiven(t, e.Forgives); err != nil {
+			return err
 		}
 		return s.record(t, e.Events...)
 	})

@@ -149,6 +149,9 @@ func (s *Store) DeleteResourceServer(ctx context.Context, id string, e audit.Eve
 		if err := withdrawScopes(t, &resourceserver.ResourceServer{ID: id}); err != nil {
 			return err
 		}
+		if err := withdraw(t, id); err != nil {
+			return err
+		}
 		return s.record(t, e)
 	})
 }

@@ -444,6 +444,8 @@ var assignments = []struct{ table, key, other string }{
 	{"role_permissions", "role_id", "permission_id"},
 	{"role_permissions", "permission_id", "role_id"},
 	{"user_permissions", "permission_id", "user_id"},
+	{"consents", "client_id", "consent_id"},
+	{"consents", "resource_server_id", "consent_id"},
 }
 
 // sweepWithdrawn removes what was assigned of roles and permissions that are gone.

@@ -4,62 +4,86 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
 	"mangrove/internal/audit"
 	"mangrove/internal/session"
 )
 
 const (
-	insertSession = `INSERT INTO sessions (session_hash, session_id, user_id, connection_id, auth_time, created_at, last_seen, expires_at, idle_until)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	selectSession = `SELECT session_id, user_id, connection_id, auth_time, created_at, last_seen, expires_at, idle_until
-		FROM sessions WHERE session_hash = ? AND expires_at > ? AND idle_until > ?`
-	touchSession  = `UPDATE sessions SET last_seen = ?, idle_until = ? WHERE session_hash = ?`
+	sessionColumns = `session_hash, session_id, user_id, connection_id, auth_time, methods, created_at, last_seen, expires_at, idle_until,
+		persistent, initial_ip, initial_agent, last_ip, last_agent`
+	insertSession = `INSERT INTO sessions (` + sessionColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	selectSession = `SELECT ` + sessionColumns + ` FROM sessions WHERE session_hash = ? AND expires_at > ? AND idle_until > ?`
+	touchSession  = `UPDATE sessions SET last_seen = ?, idle_until = ?, last_ip = ?, last_agent = ? WHERE session_hash = ?`
 	deleteSession = `DELETE FROM sessions WHERE session_hash = ?`
 
-	sessionColumns    = `SELECT session_hash, session_id, user_id, connection_id, auth_time, created_at, last_seen, expires_at, idle_until FROM sessions `
-	selectSessionByID = sessionColumns + `WHERE session_id = ? AND session_id <> ''`
+	selectSessionByID = `SELECT ` + sessionColumns + ` FROM sessions WHERE session_id = ? AND session_id <> ''`
 	// Those that are over stay in the page, so that it never steps over more rows
 	// than it has.
-	sessionsOf   = sessionColumns + `WHERE user_id = ? AND (created_at, session_id) < (?, ?) ORDER BY created_at DESC, session_id DESC LIMIT ?`
-	endSession   = `DELETE FROM sessions WHERE session_id = ? AND session_id <> '' RETURNING user_id`
-	endSessionOf = `DELETE FROM sessions WHERE session_id = ? AND session_id <> '' AND user_id = ? RETURNING user_id`
+	sessionsOf = `SELECT ` + sessionColumns + ` FROM sessions
+		WHERE user_id = ? AND (created_at, session_id) < (?, ?) ORDER BY created_at DESC, session_id DESC LIMIT ?`
+	endSession   = `DELETE FROM sessions WHERE session_id = ? AND session_id <> '' RETURNING session_id, user_id`
+	endSessionOf = `DELETE FROM sessions WHERE session_id = ? AND session_id <> '' AND user_id = ? RETURNING session_id, user_id`
 
-	transactionColumns = `browser, client_id, request, upstream, created_at, expires_at`
+	addSessionClient = `INSERT INTO session_clients (session_id, client_id, created_at, expires_at) VALUES (?, ?, ?, ?) ON CONFLICT (session_id, client_id) DO NOTHING`
+	sessionClients   = `SELECT client_id FROM session_clients WHERE session_id = ? ORDER BY created_at, client_id LIMIT 1000`
+
+	transactionColumns = `browser, client_id, request, progress, created_at, expires_at`
 	saveTransaction    = `INSERT INTO login_transactions (transaction_hash, ` + transactionColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (transaction_hash) DO UPDATE SET browser = excluded.browser, client_id = excluded.client_id,
-		request = excluded.request, upstream = excluded.upstream, created_at = excluded.created_at, expires_at = excluded.expires_at`
+		request = excluded.request, progress = excluded.progress, created_at = excluded.created_at, expires_at = excluded.expires_at`
 	selectTransaction = `SELECT ` + transactionColumns + ` FROM login_transactions WHERE transaction_hash = ? AND expires_at > ?`
 	takeTransaction   = `DELETE FROM login_transactions WHERE transaction_hash = ? AND expires_at > ? RETURNING ` + transactionColumns
 )
 
-// CreateSession keeps a session.
+// CreateSession keeps a session. Its Clients are added one by one.
 func (s *Store) CreateSession(ctx context.Context, v session.Session) error {
 	return s.writePlain(ctx, func(t tx) error {
-		return t.send(nil, insertSession, v.Hash, v.ID, v.UserID, v.ConnectionID, v.AuthTime, v.CreatedAt, v.LastSeen, v.ExpiresAt, v.IdleUntil)
+		return t.send(nil, insertSession, v.Hash, v.ID, v.UserID, v.ConnectionID, v.AuthTime, strings.Join(v.Methods, " "), v.CreatedAt, v.LastSeen,
+			v.ExpiresAt, v.IdleUntil, v.Persistent, v.Device.InitialIP, v.Device.InitialUserAgent, v.Device.LastIP, v.Device.LastUserAgent)
 	})
 }
 
 // Session finds one that is not over.
-func (s *Store) Session(ctx context.Context, hash string, now int64) (v session.Session, err error) {
-	v.Hash = hash
-	err = s.read(ctx, func(r reader) error {
-		found, err := one(r, selectSession, args(hash, now, now),
-			&v.ID, &v.UserID, &v.ConnectionID, &v.AuthTime, &v.CreatedAt, &v.LastSeen, &v.ExpiresAt, &v.IdleUntil)
-		if err == nil && !found {
-			return session.ErrNone
-		}
-		return err
-	})
+func (s *Store) Session(ctx context.Context, hash string, now int64) (session.Session, error) {
+	list, err := s.sessions(ctx, selectSession, hash, now, now)
 	if err != nil {
 		return session.Session{}, err
 	}
-	return v, nil
+	if len(list) == 0 {
+		return session.Session{}, session.ErrNone
+	}
+	return list[0], nil
 }
 
 // TouchSession moves its idle end. A session that is gone stays gone.
-func (s *Store) TouchSession(ctx context.Context, hash string, lastSeen, idleUntil int64) error {
-	return s.writePlain(ctx, func(t tx) error { return t.send(nil, touchSession, lastSeen, idleUntil, hash) })
+func (s *Store) TouchSession(ctx context.Context, hash string, lastSeen, idleUntil int64, ip, userAgent string) error {
+	return s.writePlain(ctx, func(t tx) error { return t.send(nil, touchSession, lastSeen, idleUntil, ip, userAgent, hash) })
+}
+
+// AddSessionClient notes a client; noting it twice is no error.
+func (s *Store) AddSessionClient(ctx context.Context, sessionID, clientID string, at, expires int64) error {
+	return s.writePlain(ctx, func(t tx) error { return t.send(nil, addSessionClient, sessionID, clientID, at, expires) })
+}
+
+// SessionClients lists them in the order in which they came.
+func (s *Store) SessionClients(ctx context.Context, sessionID string) (list []string, err error) {
+	err = s.read(ctx, func(r reader) error {
+		list, err = clientsOf(r, sessionID)
+		return err
+	})
+	return list, err
+}
+
+func clientsOf(r reader, sessionID string) (list []string, err error) {
+	err = r.query(sessionClients, args(sessionID), func(r row) error {
+		var id string
+		err := r.Scan(&id)
+		list = append(list, id)
+		return err
+	})
+	return list, err
 }
 
 // DeleteSession ends it; ending none is no error.
@@ -70,12 +94,24 @@ func (s *Store) DeleteSession(ctx context.Context, hash string) error {
 func (s *Store) sessions(ctx context.Context, q string, a ...any) (list []session.Session, err error) {
 	err = s.read(ctx, func(r reader) error {
 		list = nil
-		return r.query(q, a, func(r row) error {
+		err := r.query(q, a, func(r row) error {
 			var v session.Session
-			err := r.Scan(&v.Hash, &v.ID, &v.UserID, &v.ConnectionID, &v.AuthTime, &v.CreatedAt, &v.LastSeen, &v.ExpiresAt, &v.IdleUntil)
+			var methods string
+			err := r.Scan(&v.Hash, &v.ID, &v.UserID, &v.ConnectionID, &v.AuthTime, &methods, &v.CreatedAt, &v.LastSeen, &v.ExpiresAt, &v.IdleUntil,
+				&v.Persistent, &v.Device.InitialIP, &v.Device.InitialUserAgent, &v.Device.LastIP, &v.Device.LastUserAgent)
+			if methods != "" {
+				v.Methods = strings.Split(methods, " ")
+			}
 			list = append(list, v)
 			return err
 		})
+		for i := range list {
+			if err != nil {
+				break
+			}
+			list[i].Clients, err = clientsOf(r, list[i].ID)
+		}
+		return err
 	})
 	return list, err
 }
@@ -109,8 +145,15 @@ func (s *Store) EndSession(ctx context.Context, id, userID string, e audit.Event
 		q, a = endSessionOf, args(id, userID)
 	}
 	return s.write(ctx, func(t tx) error {
-		found, err := one(t, q, a, &e.UserID)
+		var sid string
+		found, err := one(t, q, a, &sid, &e.UserID)
 		if err != nil || !found {
+			return err
+		}
+		if err := s.tellClients(t, session.Revoked, sid, e.UserID); err != nil {
+			return err
+		}
+		if err := endSessionTokens(t, id, e.UserID); err != nil {
 			return err
 		}
 		return s.record(t, e)
@@ -120,8 +163,11 @@ func (s *Store) EndSession(ctx context.Context, id, userID string, e audit.Event
 // EndSessions ends all sessions of a user, with an event if there were any.
 func (s *Store) EndSessions(ctx context.Context, userID string, e audit.Event) error {
 	return s.write(ctx, func(t tx) error {
-		n, err := t.exec(endSessions, userID)
+		n, err := s.endAll(t, session.Revoked, leaveSessions, userID)
 		if err != nil || n == 0 {
+			return err
+		}
+		if err := endAllSessionTokens(t, userID); err != nil {
 			return err
 		}
 		return s.record(t, e)
@@ -130,9 +176,9 @@ func (s *Store) EndSessions(ctx context.Context, userID string, e audit.Event) e
 
 // SaveTransaction inserts or replaces.
 func (s *Store) SaveTransaction(ctx context.Context, v session.Transaction) error {
-	upstream := s.seal(v.Upstream, "login_transactions", v.Hash)
+	progress := s.seal(v.Progress, "login_transactions", v.Hash)
 	return s.writePlain(ctx, func(t tx) error {
-		return t.send(nil, saveTransaction, v.Hash, v.Browser, v.ClientID, []byte(v.Request), upstream, v.CreatedAt, v.ExpiresAt)
+		return t.send(nil, saveTransaction, v.Hash, v.Browser, v.ClientID, []byte(v.Request), progress, v.CreatedAt, v.ExpiresAt)
 	})
 }
 
@@ -167,10 +213,10 @@ func (s *Store) transaction(r reader, q, hash string, now int64) (session.Transa
 	if !found {
 		return session.Transaction{}, session.ErrNone
 	}
-	upstream, err := s.open(sealed, "login_transactions", hash)
+	progress, err := s.open(sealed, "login_transactions", hash)
 	if err != nil {
 		return session.Transaction{}, fmt.Errorf("login transaction: %w", err)
 	}
-	v.Request, v.Upstream = value(v.Request), value(upstream)
+	v.Request, v.Progress = value(v.Request), value(progress)
 	return v, nil
 }

@@ -17,6 +17,7 @@ import (
 	"mangrove/internal/errs"
 	"mangrove/internal/job"
 	"mangrove/internal/key"
+	"mangrove/internal/letter"
 	"mangrove/internal/profile"
 	"mangrove/internal/seal"
 	"mangrove/internal/session"
@@ -126,10 +127,11 @@ func TestSecretsAreSealed(t *testing.T) {
 		"client":     s.CreateClient(bg, &client.Client{ID: "c", Secret: canary("client")}, audit.Event{}),
 		"connection": s.CreateConnection(bg, &connection.Connection{ID: "con_1", Name: "n", Options: object("options")}, audit.Event{}),
 		"transaction": s.SaveTransaction(bg, session.Transaction{
-			Hash: "h", Request: json.RawMessage(`{}`), Upstream: object("upstream"), ExpiresAt: 1 << 60,
+			Hash: "h", Request: json.RawMessage(`{}`), Progress: object("upstream"), ExpiresAt: 1 << 60,
 		}),
-		"job":   s.CreateJob(bg, &job.Job{ID: "job_1", Status: job.Receiving}, audit.Event{}),
-		"piece": s.AppendInput(bg, "job_1", 0, object("input")),
+		"job":    s.CreateJob(bg, &job.Job{ID: "job_1", Status: job.Receiving}, audit.Event{}),
+		"piece":  s.AppendInput(bg, "job_1", 0, object("input")),
+		"letter": s.SendLetters(bg, []letter.Letter{{To: canary("address"), Code: canary("letter")}}),
 	} {
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)

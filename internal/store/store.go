@@ -11,9 +11,11 @@ import (
 	"mangrove/internal/audit"
 	"mangrove/internal/client"
 	"mangrove/internal/connection"
+	"mangrove/internal/factor"
 	"mangrove/internal/grant"
 	"mangrove/internal/job"
 	"mangrove/internal/key"
+	"mangrove/internal/passwordless"
 	"mangrove/internal/resourceserver"
 	"mangrove/internal/role"
 	"mangrove/internal/seal"
@@ -59,6 +61,8 @@ var (
 	_ audit.Sink           = (*Store)(nil)
 	_ audit.Reader         = (*Store)(nil)
 	_ session.Directory    = (*Store)(nil)
+	_ factor.Store         = (*Store)(nil)
+	_ passwordless.Store   = (*Store)(nil)
 )
 
 // Options of Open. URL and Box are required.

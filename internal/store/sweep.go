@@ -22,9 +22,25 @@ var sweeps = []string{
 	`DELETE FROM opaque_tokens WHERE token_hash IN (SELECT o.token_hash FROM opaque_tokens o WHERE o.expires_at <= ? ORDER BY o.expires_at LIMIT ?)`,
 	// A session that was idle too long is found no more; it goes at its absolute end.
 	`DELETE FROM sessions WHERE session_hash IN (SELECT s.session_hash FROM sessions s WHERE s.expires_at <= ? ORDER BY s.expires_at LIMIT ?)`,
+	`DELETE FROM session_clients WHERE (session_id, client_id) IN
+		(SELECT c.session_id, c.client_id FROM session_clients c WHERE c.expires_at <= ? ORDER BY c.expires_at LIMIT ?)`,
 	`DELETE FROM login_transactions WHERE transaction_hash IN
 		(SELECT l.transaction_hash FROM login_transactions l WHERE l.expires_at <= ? ORDER BY l.expires_at LIMIT ?)`,
+	`DELETE FROM pushed_requests WHERE request_hash IN (SELECT p.request_hash FROM pushed_requests p WHERE p.expires_at <= ? ORDER BY p.expires_at LIMIT ?)`,
 	`DELETE FROM tickets WHERE ticket_hash IN (SELECT k.ticket_hash FROM tickets k WHERE k.kept_until <= ? ORDER BY k.kept_until LIMIT ?)`,
+	`DELETE FROM passwordless_codes WHERE (connection_id, recipient) IN
+		(SELECT p.connection_id, p.recipient FROM passwordless_codes p WHERE p.kept_until <= ? ORDER BY p.kept_until LIMIT ?)`,
+	`DELETE FROM passwordless_budgets WHERE name IN (SELECT b.name FROM passwordless_budgets b WHERE b.full_at <= ? ORDER BY b.full_at LIMIT ?)`,
+	// guard.Memory after the last failure.
+	`DELETE FROM login_failures WHERE (subject, address) IN
+		(SELECT f.subject, f.address FROM login_failures f WHERE f.last_at <= ? - 2592000000000 ORDER BY f.last_at LIMIT ?)`,
+	`DELETE FROM throttles WHERE (bucket, who) IN (SELECT b.bucket, b.who FROM throttles b WHERE b.full_at <= ? ORDER BY b.full_at LIMIT ?)`,
+	`DELETE FROM client_assertions WHERE assertion_hash IN
+		(SELECT a.assertion_hash FROM client_assertions a WHERE a.expires_at <= ? ORDER BY a.expires_at LIMIT ?)`,
+	`DELETE FROM refresh_tokens WHERE token_hash IN (SELECT r.token_hash FROM refresh_tokens r
+		WHERE r.kept_until <> 0 AND r.kept_until <= ? ORDER BY r.kept_until LIMIT ?)`,
+	`DELETE FROM device_codes WHERE device_hash IN (SELECT d.device_hash FROM device_codes d WHERE d.kept_until <= ? ORDER BY d.kept_until LIMIT ?)`,
+	`DELETE FROM device_guesses WHERE origin IN (SELECT g.origin FROM device_guesses g WHERE g.ends_at <= ? ORDER BY g.ends_at LIMIT ?)`,
 }
 
 const (
@@ -42,6 +58,11 @@ const (
 // works in small transactions that let others go first.
 func (s *Store) Sweep(ctx context.Context, now int64) error {
 	for _, q := range sweeps {
+		if err := s.deleteAll(ctx, q, now, int64(sweepLimit)); err != nil {
+			return err
+		}
+	}
+	for _, q := range factorSweeps {
 		if err := s.deleteAll(ctx, q, now, int64(sweepLimit)); err != nil {
 			return err
 		}

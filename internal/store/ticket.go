@@ -7,6 +7,7 @@ import (
 
 	"mangrove/internal/audit"
 	"mangrove/internal/job"
+	"mangrove/internal/letter"
 	"mangrove/internal/ticket"
 	"mangrove/internal/user"
 )
@@ -33,6 +34,14 @@ type storedTicket struct {
 
 // CreateTicket replaces the ticket of the same purpose, user and identity.
 func (s *Store) CreateTicket(ctx context.Context, t *ticket.Ticket, e audit.Event) error {
+	return s.SendTicket(ctx, t, nil, e)
+}
+
+// SendTicket is CreateTicket with letters; a nil ticket leaves the events.
+func (s *Store) SendTicket(ctx context.Context, t *ticket.Ticket, letters []letter.Letter, events ...audit.Event) error {
+	if t == nil {
+		return s.AppendEvents(ctx, events...)
+	}
 	doc, err := json.Marshal(storedTicket{t.Email, t.PasswordSetAt, t.ResultURL, t.IncludeEmail, t.MarksVerified})
 	if err != nil {
 		return err
@@ -43,7 +52,10 @@ func (s *Store) CreateTicket(ctx context.Context, t *ticket.Ticket, e audit.Even
 		if err != nil {
 			return err
 		}
-		return s.record(x, e)
+		if err := s.queueLetters(x, letters); err != nil {
+			return err
+		}
+		return s.record(x, events...)
 	})
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	insertCode = `INSERT INTO codes (code_hash, doc, uses, expires_at) VALUES (?, ?, 0, ?)`
+	insertCode = `INSERT INTO codes (code_hash, doc, uses, expires_at, user_id, session_id) VALUES (?, ?, 0, ?, ?, ?)`
 	// Of any number of calls one finds the code fresh.
 	redeemCode = `UPDATE codes SET uses = 1 WHERE code_hash = ? AND uses = 0 AND expires_at > ? RETURNING doc, expires_at`
 	spoilCode  = `UPDATE codes SET uses = 2 WHERE code_hash = ? AND uses > 0`
@@ -19,8 +19,8 @@ const (
 	holdCode   = `UPDATE codes SET uses = uses WHERE code_hash = ? RETURNING uses`
 	killTokens = `DELETE FROM opaque_tokens WHERE code_hash = ? AND code_hash <> ''`
 
-	insertOpaque = `INSERT INTO opaque_tokens (token_hash, user_id, client_id, scope, code_hash, expires_at) VALUES (?, ?, ?, ?, ?, ?)`
-	selectOpaque = `SELECT user_id, client_id, scope, code_hash, expires_at FROM opaque_tokens WHERE token_hash = ? AND expires_at > ?`
+	insertOpaque = `INSERT INTO opaque_tokens (token_hash, user_id, client_id, scope, code_hash, session_id, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)`
+	selectOpaque = `SELECT user_id, client_id, scope, code_hash, session_id, expires_at FROM opaque_tokens WHERE token_hash = ? AND expires_at > ?`
 )
 
 // storedCode is the code without its hash and end, which are columns.
@@ -37,22 +37,23 @@ type storedCode struct {
 	Method        string `json:"method,omitzero"`
 	AuthTime      int64  `json:"auth_time,omitzero"`
 	WantsAuthTime bool   `json:"wants_auth_time,omitzero"`
+	Methods       string `json:"methods,omitzero"`
 }
 
 // SaveCode keeps a code until it expires.
 func (s *Store) SaveCode(ctx context.Context, c token.Code) error {
 	doc, err := json.Marshal(storedCode{
 		c.ClientID, c.UserID, c.SessionID, c.RedirectURI, c.Scope, c.Requested, c.Audience, c.Nonce,
-		c.Challenge, c.Method, c.AuthTime, c.WantsAuthTime,
+		c.Challenge, c.Method, c.AuthTime, c.WantsAuthTime, c.Methods,
 	})
 	if err != nil {
 		return err
 	}
-	return s.writePlain(ctx, func(t tx) error { return t.send(nil, insertCode, c.Hash, doc, c.ExpiresAt) })
+	return s.writePlain(ctx, func(t tx) error { return t.send(nil, insertCode, c.Hash, doc, c.ExpiresAt, c.UserID, c.SessionID) })
 }
 
 // RedeemCode gives the code to one caller. A later call kills the opaque tokens
-// that came of it.
+// and the refresh token that came of it.
 func (s *Store) RedeemCode(ctx context.Context, hash string, now int64) (c token.Code, err error) {
 	var doc []byte
 	var end int64
@@ -70,7 +71,10 @@ func (s *Store) RedeemCode(ctx context.Context, hash string, now int64) (c token
 			return errUnchanged // unknown or expired: nothing to write
 		}
 		spoiled = true
-		return t.send(nil, killTokens, hash)
+		if err := t.send(nil, killTokens, hash); err != nil {
+			return err
+		}
+		return t.send(nil, killRefresh, hash)
 	})
 	switch {
 	case errors.Is(err, errUnchanged), err == nil && spoiled:
@@ -85,7 +89,7 @@ func (s *Store) RedeemCode(ctx context.Context, hash string, now int64) (c token
 	return token.Code{
 		Hash: hash, ClientID: d.ClientID, UserID: d.UserID, SessionID: d.SessionID, RedirectURI: d.RedirectURI,
 		Scope: d.Scope, Requested: d.Requested, Audience: d.Audience, Nonce: d.Nonce, Challenge: d.Challenge,
-		Method: d.Method, AuthTime: d.AuthTime, WantsAuthTime: d.WantsAuthTime, ExpiresAt: end,
+		Method: d.Method, AuthTime: d.AuthTime, WantsAuthTime: d.WantsAuthTime, Methods: d.Methods, ExpiresAt: end,
 	}, nil
 }
 
@@ -93,16 +97,13 @@ func (s *Store) RedeemCode(ctx context.Context, hash string, now int64) (c token
 // in the meantime is dead from the start: it is not kept, and that is no error.
 func (s *Store) SaveOpaque(ctx context.Context, o token.Opaque) error {
 	err := s.writePlain(ctx, func(t tx) error {
-		if o.CodeHash != "" {
-			var uses int64
-			if _, err := one(t, holdCode, args(o.CodeHash), &uses); err != nil {
-				return err
+		if dead, err := spoiled(t, o.CodeHash); err != nil || dead {
+			if err == nil {
+				err = errUnchanged
 			}
-			if uses > 1 {
-				return errUnchanged
-			}
+			return err
 		}
-		return t.send(nil, insertOpaque, o.Hash, o.UserID, o.ClientID, o.Scope, o.CodeHash, o.ExpiresAt)
+		return t.send(nil, insertOpaque, opaqueRow(&o)...)
 	})
 	if errors.Is(err, errUnchanged) {
 		return nil
@@ -110,11 +111,15 @@ func (s *Store) SaveOpaque(ctx context.Context, o token.Opaque) error {
 	return err
 }
 
+func opaqueRow(o *token.Opaque) []any {
+	return args(o.Hash, o.UserID, o.ClientID, o.Scope, o.CodeHash, o.SessionID, o.ExpiresAt)
+}
+
 // Opaque finds a token that has not expired.
 func (s *Store) Opaque(ctx context.Context, hash string, now int64) (o token.Opaque, err error) {
 	o.Hash = hash
 	err = s.read(ctx, func(r reader) error {
-		found, err := one(r, selectOpaque, args(hash, now), &o.UserID, &o.ClientID, &o.Scope, &o.CodeHash, &o.ExpiresAt)
+		found, err := one(r, selectOpaque, args(hash, now), &o.UserID, &o.ClientID, &o.Scope, &o.CodeHash, &o.SessionID, &o.ExpiresAt)
 		if err == nil && !found {
 			return token.ErrToken
 		}

@@ -269,7 +269,18 @@ func (c *change) save(s *Store, t tx, version int64, locked bool) error {
 		}
 	}
 	if c.effect.EndSessions {
-		if err := t.send(nil, endSessions, c.id); err != nil {
+		if _, err := s.endAll(t, endedBy(c.user), leaveSessions, c.id); err != nil {
+			return err
+		}
+		if err := s.endAccess(t, c.id); err != nil {
+			return err
+		}
+		if err := t.send(nil, forgetBrowsers, c.id); err != nil {
+			return err
+		}
+	}
+	if c.effect.Unenrolls != nil {
+		if _, err := s.removeFactors(t, c.id, c.effect.Unenrolls, c.user.MFAFactors != nil); err != nil {
 			return err
 		}
 	}
@@ -284,7 +295,16 @@ func (c *change) save(s *Store, t tx, version int64, locked bool) error {
 	if err := takeTicket(t, c.effect.Redeems); err != nil {
 		return err
 	}
+	if err := forgiven(t, c.effect.Forgives); err != nil {
+		return err
+	}
+	if err := retired(t, c.id, c.effect.Retires); err != nil {
+		return err
+	}
 	if err := queueMail(t, c.effect.Verification); err != nil {
+		return err
+	}
+	if err := s.queueLetters(t, c.effect.Letters); err != nil {
 		return err
 	}
 	return s.record(t, c.effect.Events...)

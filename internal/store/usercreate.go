@@ -79,11 +79,8 @@ func identifiersOf(u *user.User) []identifier {
 		if !ours(id.Provider) {
 			continue
 		}
-		m := u.Identifiers(i)
-		for _, kind := range []string{user.ByEmail, user.ByPhone, user.ByUsername} {
-			if v, ok := m[kind]; ok {
-				list = append(list, identifier{id.ConnectionID, kind, v})
-			}
+		for _, n := range u.SignInNames(i) {
+			list = append(list, identifier{id.ConnectionID, n.Kind, n.Value})
 		}
 	}
 	return list
@@ -111,6 +108,9 @@ func (s *Store) CreateUser(ctx context.Context, u *user.User, e user.Effect) err
 			return err
 		}
 		if err := queueMail(t, e.Verification); err != nil {
+			return err
+		}
+		if err := s.queueLetters(t, e.Letters); err != nil {
 			return err
 		}
 		return s.record(t, e.Events...)

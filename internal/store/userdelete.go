@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"mangrove/internal/session"
 	"mangrove/internal/user"
 )
 
@@ -55,6 +56,10 @@ func (s *Store) deleteUsers(t tx, ids []string) (int, error) {
 			if err := t.send(nil, deleteIdentity, u.Identities[i].ConnectionID, u.Identities[i].Subject, row.id); err != nil {
 				return 0, err
 			}
+			// Whoever comes with the same address later is somebody else.
+			if err := t.send(nil, forgetCode, u.Identities[i].Subject, u.Identities[i].ConnectionID); err != nil {
+				return 0, err
+			}
 		}
 		if err := t.send(nil, `DELETE FROM user_activity WHERE num = ?`, row.num); err != nil {
 			return 0, err
@@ -66,7 +71,21 @@ func (s *Store) deleteUsers(t tx, ids []string) (int, error) {
 	if err := leaveRoles(t, `user_id IN `+list, slices.Clone(values)); err != nil {
 		return 0, err
 	}
-	for _, table := range []string{"user_identifiers", "sessions", "opaque_tokens", "user_permissions", "tickets"} {
+	if _, err := s.endAll(t, session.AccountDeleted, `DELETE FROM sessions WHERE user_id IN `+list+` RETURNING session_id, user_id`, slices.Clone(values)...); err != nil {
+		return 0, err
+	}
+	if err := s.endAccess(t, ids...); err != nil {
+		return 0, err
+	}
+	for _, table := range []string{"user_identifiers", "user_permissions", "tickets", "consents", "password_history"} {
+		if err := t.send(nil, `DELETE FROM `+table+` WHERE user_id IN `+list, slices.Clone(values)...); err != nil {
+			return 0, err
+		}
+	}
+	if err := t.send(nil, `DELETE FROM login_failures WHERE subject IN `+list, slices.Clone(values)...); err != nil {
+		return 0, err
+	}
+	for _, table := range factorTables {
 		if err := t.send(nil, `DELETE FROM `+table+` WHERE user_id IN `+list, slices.Clone(values)...); err != nil {
 			return 0, err
 		}

@@ -2,9 +2,10 @@
 // API edits them: tenant settings, branding, prompts and their texts, attack
 // protection, second factors (reference/authentication.md §5.4, §7.4, §7.6).
 //
-// Owns: the documents and their defaults, which bodies are accepted, the typed
-// view that other packages read (settings.go).
+// Owns: the documents (document.go), their defaults and what is refused
+// (kinds.go), the bodies (settingsbody.go, brandingbody.go, attackbody.go), the use
+// cases (service.go), the typed view that other packages read (settings.go, view.go).
 // Does not own: SQL (store), routes and wire form (mgmt), what a setting does
 // (op, login, guard, factor, page).
-// May import: errs, schema, strictjson, audit.
+// May import: errs, schema, strictjson, audit, client.
 package tenant

@@ -37,6 +37,9 @@ type Settings struct {
 	LegacyProfile              bool // flags.enable_legacy_profile
 	// PublicClientsNeedS256 is ours (security.md 1.7): public clients have to use PKCE with S256.
 	PublicClientsNeedS256 bool
+	// ResourceParameter: resource is taken where audience is absent
+	// (resource_parameter_profile is "compatibility").
+	ResourceParameter bool
 
 	IdentifierFirst bool // prompts
 	Branding        Branding

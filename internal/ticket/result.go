@@ -18,6 +18,7 @@ type Result struct {
 // What a success says (reference/authentication.md §8.1).
 const (
 	verifiedText = "Your email was verified. You can continue using the application."
+	releasedText = "Your account has been unblocked."
 	changedText  = "You can now login to the application with the new password."
 )
 
@@ -28,6 +29,8 @@ func (r Result) Text() string {
 		return errs.From(r.Err).Text
 	case r.Purpose == ChangePassword:
 		return changedText
+	case r.Purpose == Unblock:
+		return releasedText
 	}
 	return verifiedText
 }

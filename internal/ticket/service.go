@@ -9,6 +9,7 @@ import (
 	"mangrove/internal/client"
 	"mangrove/internal/connection"
 	"mangrove/internal/errs"
+	"mangrove/internal/letter"
 	"mangrove/internal/user"
 )
 
@@ -18,13 +19,24 @@ type Redeemer interface {
 	ResetPassword(ctx context.Context, id user.ID, p user.Proof, password string, verifies bool, a user.Actor) (*user.User, error)
 }
 
-// Service is the use cases. All fields are required.
+// Unblocker releases an account; *guard.Service in production.
+type Unblocker interface {
+	Unblock(ctx context.Context, id user.ID, p user.Proof, a user.Actor) error
+}
+
+// Service is the use cases. All fields are required but those that say so.
 type Service struct {
 	Store       Store
 	Users       user.Store
 	Connections connection.Store
 	Clients     client.Store
 	Redeemer    Redeemer
+	// Unblocker is what a ticket of Unblock does; nil: nothing.
+	Unblocker Unblocker
+	// Throttle bounds RequestReset; nil: nothing does.
+	Throttle Throttler
+	// Terms is what the tenant wants of mailed links; nil: nothing.
+	Terms func(ctx context.Context, template, clientID string) (letter.Terms, error)
 	// PublicURL is the server's address without a slash at its end. Links are made
 	// of it alone, whatever a request calls the server.
 	PublicURL string
@@ -61,27 +73,31 @@ func (s *Service) Create(ctx context.Context, p Purpose, r Request, by audit.Eve
 }
 
 func (s *Service) create(ctx context.Context, p Purpose, t *target, r Request, e audit.Event) (string, error) {
-	now := s.Now()
-	secret := newSecret()
-	hash, _ := hashOf(secret)
 	id := t.identity()
-	ends := now.Add(r.Lifetime)
-	e.At, e.Connection, e.ConnectionID = now.UnixMicro(), id.Connection, id.ConnectionID
+	e.At, e.Connection, e.ConnectionID = s.Now().UnixMicro(), id.Connection, id.ConnectionID
 	if e.UserID == "" {
 		e.UserID = string(t.user.ID)
 	}
-	err := s.Store.CreateTicket(ctx, &Ticket{
+	k, url := s.make(p, t, r)
+	if err := s.Store.CreateTicket(ctx, k, e); err != nil {
+		return "", err
+	}
+	return url, nil
+}
+
+// make draws the secret of a new ticket, and is its URL.
+func (s *Service) make(p Purpose, t *target, r Request) (*Ticket, string) {
+	secret := newSecret()
+	hash, _ := hashOf(secret)
+	id, ends := t.identity(), s.Now().Add(r.Lifetime)
+	// The fragment is the recorded one: with it a reader that appends to the link
+	// spoils nothing.
+	return &Ticket{
 		Hash: hash, Purpose: p, UserID: t.user.ID, ConnectionID: id.ConnectionID, Subject: id.Subject,
 		Email: t.email(), PasswordSetAt: t.user.Password.SetAt,
 		ResultURL: r.ResultURL, IncludeEmail: r.IncludeEmail, MarksVerified: r.MarksVerified,
 		ExpiresAt: ends.UnixMicro(), KeptUntil: ends.Add(remembered).UnixMicro(),
-	}, e)
-	if err != nil {
-		return "", err
-	}
-	// The fragment is the recorded one: with it a reader that appends to the link
-	// spoils nothing.
-	return s.PublicURL + p.path() + "?ticket=" + secret + "#", nil
+	}, s.PublicURL + p.path() + "?ticket=" + secret + "#"
 }
 
 // RequestMail judges POST /jobs/verification-email. Errors as Create's.
@@ -100,28 +116,21 @@ func (s *Service) RequestMail(ctx context.Context, r Request) (user.Verification
 	return user.VerificationMail{UserID: t.user.ID, ConnectionID: id.ConnectionID, Subject: id.Subject, ApplicationID: r.ClientID, At: s.Now().UnixMicro()}, nil
 }
 
-// Letter is what a verification mail has to say.
-type Letter struct {
-	To          string // the address
-	Application string // name of the client; empty: none
-	URL         string
-	Lifetime    time.Duration
-}
-
 // Reasons why no verification mail is written.
 var (
 	ErrGone     = errs.New(errs.NotFound, "", "The user no longer has this identity.")
 	ErrNeedless = errs.New(errs.Conflict, "", "The email address is already verified.")
 )
 
-// Write makes the ticket for a verification mail. Errors: ErrGone, ErrNeedless.
-func (s *Service) Write(ctx context.Context, m user.VerificationMail) (Letter, error) {
+// Write makes the ticket for a verification mail, and the mail. Errors: ErrGone,
+// ErrNeedless.
+func (s *Service) Write(ctx context.Context, m user.VerificationMail, terms letter.Terms) (letter.Letter, error) {
 	u, err := s.Users.User(ctx, m.UserID)
 	if errors.Is(err, user.ErrNotFound) {
-		return Letter{}, ErrGone
+		return letter.Letter{}, ErrGone
 	}
 	if err != nil {
-		return Letter{}, err
+		return letter.Letter{}, err
 	}
 	t := &target{user: u, at: -1}
 	for i := range u.Identities {
@@ -131,21 +140,20 @@ func (s *Service) Write(ctx context.Context, m user.VerificationMail) (Letter, e
 	}
 	switch {
 	case t.at < 0 || t.email() == "":
-		return Letter{}, ErrGone
+		return letter.Letter{}, ErrGone
 	case u.EmailProved(t.at):
-		return Letter{}, ErrNeedless
+		return letter.Letter{}, ErrNeedless
 	}
-	l := Letter{To: t.email(), Lifetime: DefaultLifetime}
-	if m.ApplicationID != "" {
-		switch c, err := s.Clients.Client(ctx, m.ApplicationID); {
-		case err == nil:
-			l.Application = c.Name
-		case !errors.Is(err, client.ErrNotFound):
-			return Letter{}, err
-		}
+	r := Request{Lifetime: terms.Lifetime, ResultURL: terms.ResultURL, IncludeEmail: terms.IncludeEmail && terms.ResultURL != ""}
+	if r.Lifetime <= 0 {
+		r.Lifetime = DefaultLifetime
+	}
+	l := letter.Letter{
+		Template: letter.VerifyEmail, To: t.email(), UserID: string(u.ID), ConnectionID: m.ConnectionID, ClientID: m.ApplicationID,
+		Lifetime: int64(r.Lifetime / time.Second),
 	}
 	// The mail itself is what the tenant log tells; the ticket is a part of it.
-	l.URL, err = s.create(ctx, VerifyEmail, t, Request{Lifetime: l.Lifetime}, audit.Event{})
+	l.URL, err = s.create(ctx, VerifyEmail, t, r, audit.Event{})
 	return l, err
 }
 

@@ -3,7 +3,6 @@ package ticket
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"mangrove/internal/connection"
 	"mangrove/internal/errs"
@@ -99,7 +98,7 @@ func (s *Service) who(ctx context.Context, r Request) (*user.User, error) {
 	if _, err := s.Connections.Connection(ctx, r.ConnectionID); err != nil {
 		return nil, orNoConnection(err, errNoConnection(r.ConnectionID))
 	}
-	return s.Users.UserByIdentifier(ctx, r.ConnectionID, user.ByEmail, strings.ToLower(r.Email))
+	return s.Users.UserByIdentifier(ctx, r.ConnectionID, user.ByEmail, user.Fold(user.ByEmail, r.Email))
 }
 
 func orNoConnection(err, instead error) error {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mangrove/internal/audit"
+	"mangrove/internal/letter"
 	"mangrove/internal/user"
 )
 
@@ -18,12 +19,17 @@ type Purpose string
 const (
 	VerifyEmail    Purpose = "verify_email"
 	ChangePassword Purpose = "change_password"
+	// Unblock releases an account after too many wrong passwords.
+	Unblock Purpose = "unblock"
 )
 
 // path is where a ticket of the purpose is redeemed (reference/users.md §3.11).
 func (p Purpose) path() string {
-	if p == ChangePassword {
+	switch p {
+	case ChangePassword:
 		return "/u/reset-password"
+	case Unblock:
+		return "/u/unblock"
 	}
 	return "/u/email-verification"
 }
@@ -78,6 +84,9 @@ func (t *Ticket) proof() user.Proof {
 type Store interface {
 	// CreateTicket replaces the ticket of the same purpose, user and identity.
 	CreateTicket(ctx context.Context, t *Ticket, e audit.Event) error
+	// SendTicket is CreateTicket with the letters that carry it; a nil ticket leaves
+	// the events.
+	SendTicket(ctx context.Context, t *Ticket, letters []letter.Letter, events ...audit.Event) error
 	// Ticket finds any that is still kept, used and expired ones included;
 	// user.ErrTicketOver when there is none.
 	Ticket(ctx context.Context, hash string) (*Ticket, error)

@@ -2,9 +2,12 @@ package token
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +20,33 @@ import (
 const (
 	GrantClientCredentials = "client-credentials"
 	GrantPassword          = "password"
+	GrantRefresh           = "refresh_token"
 )
+
+// HS256 is keyed with what the reader of the token shares with us: the secret of
+// the client, or of the API.
+const HS256 = "HS256"
+
+// MultifactorACR is acr after a second factor (reference/authentication.md §3.12).
+const MultifactorACR = "http://schemas.openid.net/pape/policies/2007/06/multi-factor"
+
+// Signing says how a token is signed; the zero value is RS256.
+type Signing struct {
+	Alg string // RS256, RS512, PS256 or HS256
+	// Secret is the key of HS256; not empty.
+	Secret string
+}
+
+// Known reports whether a token can be signed so.
+func (s Signing) Known() bool {
+	switch s.Alg {
+	case "", key.RS256, key.RS512, key.PS256:
+		return true
+	case HS256:
+		return s.Secret != ""
+	}
+	return false
+}
 
 // Issuer mints JWTs.
 type Issuer struct {
@@ -40,7 +69,8 @@ type Access struct {
 	Permissions []string
 	// ID, when set, makes the token of the RFC 9068 profile: header at+jwt,
 	// client_id instead of azp, jti, no gty.
-	ID string
+	ID      string
+	Signing Signing
 }
 
 // AccessToken mints an access token of the Auth0 profile, or of RFC 9068.
@@ -73,7 +103,29 @@ func (i *Issuer) AccessToken(ctx context.Context, a Access) (string, error) {
 	if a.Permissions != nil {
 		o.texts("permissions", a.Permissions)
 	}
-	return i.Keys.Sign(ctx, typ, o.done())
+	return i.sign(ctx, a.Signing, typ, o.done())
+}
+
+// errNotKnown keeps a caller who did not ask Known from handing out what nobody can verify.
+var errNotKnown = errors.New("token: there is no way to sign like this")
+
+func (i *Issuer) sign(ctx context.Context, s Signing, typ string, payload []byte) (string, error) {
+	switch {
+	case !s.Known():
+		return "", errNotKnown
+	case s.Alg == "":
+		return i.Keys.Sign(ctx, typ, payload)
+	case s.Alg != HS256:
+		return i.Keys.SignWith(ctx, s.Alg, typ, payload)
+	}
+	enc := base64.RawURLEncoding
+	b := enc.AppendEncode(nil, []byte(`{"alg":"HS256","typ":"`+typ+`"}`))
+	b = append(b, '.')
+	b = enc.AppendEncode(b, payload)
+	mac := hmac.New(sha256.New, []byte(s.Secret))
+	mac.Write(b)
+	b = append(b, '.')
+	return string(enc.AppendEncode(b, mac.Sum(nil))), nil
 }
 
 // Identity says what goes into an ID token.
@@ -85,8 +137,13 @@ type Identity struct {
 	Nonce     string  // empty: absent
 	SessionID string  // sid; empty: absent
 	AuthTime  int64   // seconds; zero: absent
-	// AccessToken is what was issued with it; its hash is at_hash.
+	// Multifactor: a second factor was shown; amr and acr say so.
+	Multifactor bool
+	// AccessToken is what was issued with it; its hash is at_hash. Empty: absent.
 	AccessToken string
+	// Code is the authorization code that was issued with it; its hash is c_hash. Empty: absent.
+	Code    string
+	Signing Signing
 }
 
 // IDToken mints an ID token (OpenID Connect Core §2, reference §3.12).
@@ -104,19 +161,36 @@ func (i *Issuer) IDToken(ctx context.Context, t Identity) (string, error) {
 	if t.AuthTime != 0 {
 		o.number("auth_time", t.AuthTime)
 	}
-	o.text("at_hash", AccessHash(t.AccessToken))
+	if t.Multifactor {
+		o.text("acr", MultifactorACR)
+		o.texts("amr", []string{"mfa"})
+	}
+	if t.AccessToken != "" {
+		o.text("at_hash", leftHalf(t.Signing.Alg, t.AccessToken))
+	}
+	if t.Code != "" {
+		o.text("c_hash", leftHalf(t.Signing.Alg, t.Code))
+	}
 	if t.SessionID != "" {
 		o.text("sid", t.SessionID)
 	}
 	if t.Nonce != "" {
 		o.text("nonce", t.Nonce)
 	}
-	return i.Keys.Sign(ctx, "JWT", o.done())
+	return i.sign(ctx, t.Signing, "JWT", o.done())
 }
 
-// AccessHash is at_hash for RS256: the left half of the SHA-256 (OpenID Connect Core §3.1.3.6).
-func AccessHash(accessToken string) string {
-	sum := sha256.Sum256([]byte(accessToken))
+// AccessHash is at_hash for RS256 (OpenID Connect Core §3.1.3.6).
+func AccessHash(accessToken string) string { return leftHalf(key.RS256, accessToken) }
+
+// leftHalf is the left half of the hash that belongs to the algorithm, as at_hash
+// and c_hash have it (OpenID Connect Core §3.1.3.6, §3.3.2.11).
+func leftHalf(alg, text string) string {
+	if alg == key.RS512 {
+		sum := sha512.Sum512([]byte(text))
+		return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
+	}
+	sum := sha256.Sum256([]byte(text))
 	return base64.RawURLEncoding.EncodeToString(sum[:len(sum)/2])
 }
 

@@ -21,6 +21,7 @@ type Code struct {
 	Method        string // S256 or plain
 	AuthTime      int64  // microseconds
 	WantsAuthTime bool   // max_age was sent: the ID token carries auth_time
+	Methods       string // of the session, space separated
 	ExpiresAt     int64
 }
 
@@ -31,6 +32,7 @@ type Opaque struct {
 	ClientID  string
 	Scope     string
 	CodeHash  string // of the code it came from: reuse of the code kills it
+	SessionID string // of the session it came of: an administrator ends both; empty: none
 	ExpiresAt int64
 }
 
@@ -41,7 +43,8 @@ var ErrCode = errs.New(errs.Forbidden, "invalid_grant", "Invalid authorization c
 type Store interface {
 	SaveCode(ctx context.Context, c Code) error
 	// RedeemCode takes the code: of any number of calls one gets it, the others
-	// ErrCode. A second redemption also deletes every Opaque that came of the first.
+	// ErrCode. A second redemption also deletes every Opaque that came of the first,
+	// and its refresh token.
 	RedeemCode(ctx context.Context, hash string, now int64) (Code, error)
 	SaveOpaque(ctx context.Context, o Opaque) error
 	// Opaque finds a token that has not expired; ErrToken otherwise.

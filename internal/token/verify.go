@@ -51,10 +51,16 @@ func (b *Bearer) For(audience string) bool { return slices.Contains(b.Audience, 
 // Machine reports whether a client got the token for itself: there is no user.
 func (b *Bearer) Machine() bool { return b.Subject == b.ClientID+"@clients" }
 
-// Verifier checks access tokens that this server issued. It knows no other
-// algorithm than RS256 and no other keys than the ring's: what a token's header
-// says about keys (jwk, jku, x5u, x5c) is not read.
+// Verifier checks access tokens that this server issued. It knows no other keys
+// than the ring's: what a token's header says about keys (jwk, jku, x5u, x5c) is
+// not read. RS256 is taken for every audience, RS512 and PS256 where an API of the
+// token's audience signs so, and HS256 nowhere: whoever has the secret of an API
+// could make tokens for any of our users.
 type Verifier struct {
+	// SigningAlg is the algorithm of the API with that identifier; empty when there
+	// is none. Nil: RS256 alone. To be set before first use.
+	SigningAlg func(ctx context.Context, audience string) (string, error)
+
 	keys   *key.Ring
 	issuer string
 	now    func() time.Time
@@ -99,6 +105,12 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Bearer, error) {
 	if err != nil {
 		return nil, err
 	}
+	switch ok, err := v.expected(ctx, c); {
+	case err != nil:
+		return nil, err
+	case !ok:
+		return nil, ErrMalformed
+	}
 	if now.Unix() >= b.ExpiresAt {
 		return nil, ErrExpired
 	}
@@ -135,6 +147,8 @@ type claims struct {
 	GrantType string   `json:"gty"`
 	SessionID string   `json:"sid"`
 	Hash      string   `json:"at_hash"`
+
+	alg string // of the signature
 }
 
 // audience is a string or a list of strings.
@@ -194,10 +208,10 @@ func (v *Verifier) signed(ctx context.Context, raw string) (*claims, error) {
 	if json.Unmarshal(header, &h) != nil || h.Crit != nil {
 		return nil, ErrMalformed
 	}
-	if h.Alg != key.RS256 {
+	if h.Alg != key.RS256 && (v.SigningAlg == nil || h.Alg != key.RS512 && h.Alg != key.PS256) {
 		return nil, ErrMalformed
 	}
-	switch err := v.keys.Verify(ctx, h.Kid, []byte(raw[:len(head)+1+len(body)]), signature); {
+	switch err := v.keys.VerifyWith(ctx, h.Alg, h.Kid, []byte(raw[:len(head)+1+len(body)]), signature); {
 	case errors.Is(err, key.ErrUnknown), errors.Is(err, key.ErrSignature):
 		return nil, ErrSignature.Because(err)
 	case err != nil:
@@ -211,7 +225,21 @@ func (v *Verifier) signed(ctx context.Context, raw string) (*claims, error) {
 	if c.Issuer != v.issuer {
 		return nil, ErrMalformed
 	}
+	c.alg = h.Alg
 	return &c, nil
+}
+
+// expected reports whether an access token of that algorithm is to be taken.
+func (v *Verifier) expected(ctx context.Context, c *claims) (bool, error) {
+	if c.alg == key.RS256 {
+		return true, nil
+	}
+	for _, audience := range c.Audience {
+		if alg, err := v.SigningAlg(ctx, audience); alg == c.alg || err != nil {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // decode takes exactly one spelling of the bytes: the library skips line breaks

@@ -98,26 +98,6 @@ func TestDamagedStoredFormIsAnError(t *testing.T) {
 	}
 }
 
-func TestIdentifierKinds(t *testing.T) {
-	for _, c := range []struct {
-		typed string
-		want  string
-	}{
-		{"ann@example.com", ByEmail},
-		{"+4790000000", ByPhone},
-		{"ann", ByUsername},
-		{"", ""},
-	} {
-		got := ""
-		if kinds := identifierKinds(c.typed); len(kinds) > 0 {
-			got = kinds[0]
-		}
-		if got != c.want {
-			t.Errorf("%q is looked up as %q first, want %q", c.typed, got, c.want)
-		}
-	}
-}
-
 func BenchmarkDecodeProfile(b *testing.B) {
 	u := sampleUser()
 	attrs, sources := EncodeAttributes(u.Profile), EncodeSources(u.Profile)

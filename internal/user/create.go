@@ -41,6 +41,9 @@ func (s *Service) Create(ctx context.Context, req CreateRequest, a Actor) (*User
 	src := profile.Source{Origin: profile.FromManagement, Connection: c.ID, Actor: a.actor(), At: now.UnixMicro()}
 	if req.Signup {
 		src.Origin = profile.FromSignup
+		if err := s.guard().AdmitSignup(ctx, c, a); err != nil {
+			return nil, err
+		}
 		if c.Signup().Disabled {
 			return nil, ErrSignupDisabled
 		}
@@ -58,7 +61,7 @@ func (s *Service) Create(ctx context.Context, req CreateRequest, a Actor) (*User
 	}
 	local := req.UserID
 	if local == "" {
-		local = NewLocalID(now)
+		local = newLocalID(facts.Class, now)
 	}
 	u.SetPrimary(c, local)
 	e, application := s.operation("Create a User", a, c, u.ID, now), ""
@@ -98,14 +101,18 @@ func (s *Service) firstPassword(ctx context.Context, c *connection.Connection, f
 		}
 		return Password{}, missingPassword
 	}
-	return s.newPassword(ctx, c, password, p)
-}
-
-// newPassword applies the connection's policy and hashes.
-func (s *Service) newPassword(ctx context.Context, c *connection.Connection, password string, p profile.Profile) (Password, error) {
-	if err := c.PasswordPolicy().Check(password, personalWords(p, c.PersonalFields())); err != nil {
+	if err := checkPassword(c, password, p); err != nil {
 		return Password{}, err
 	}
+	return s.hashed(ctx, password)
+}
+
+// checkPassword applies the connection's policy, as far as it needs no hash.
+func checkPassword(c *connection.Connection, password string, p profile.Profile) error {
+	return c.PasswordPolicy().Check(password, personalWords(p, c.PersonalFields()))
+}
+
+func (s *Service) hashed(ctx context.Context, password string) (Password, error) {
 	h, err := s.Hashing.Hash(ctx, password)
 	return Password{Hash: h}, err
 }

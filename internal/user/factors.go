@@ -1,14 +1,12 @@
 package user
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base32"
 	"slices"
 	"strings"
 
-	"mangrove/internal/audit"
 	"mangrove/internal/profile"
 	"mangrove/internal/schema"
 )
@@ -29,6 +27,8 @@ type Factor struct {
 	// Shown is the masked address of a phone or an e-mail factor; empty for TOTP,
 	// whose secret is shown to nobody.
 	Shown string
+	// Value is the secret, the number or the address; it goes to nobody.
+	Value string
 }
 
 // ID is the id of the authentication method, totp|dev_….
@@ -56,7 +56,7 @@ func factor(id ID, v profile.Value, key []byte) (Factor, bool) {
 			return Factor{}, false
 		}
 		value := profile.TextOf(profile.Member(m.Value, form.member))
-		return Factor{Device: device(id, kind, value, key), Kind: kind, Shown: shown(kind, value)}, true
+		return Factor{Device: device(id, kind, value, key), Kind: kind, Shown: MaskedAddress(kind, value), Value: value}, true
 	}
 	return Factor{}, false
 }
@@ -71,9 +71,9 @@ func device(id ID, kind, value string, key []byte) string {
 	return "dev_" + strings.ToLower(base32.StdEncoding.EncodeToString(h.Sum(nil)[:bits80]))
 }
 
-// shown is what is shown of the value of a factor: of a phone number the last
+// MaskedAddress is what is shown of the value of a factor: of a phone number the last
 // four digits, of an address its first character and the end of its domain.
-func shown(kind, value string) string {
+func MaskedAddress(kind, value string) string {
 	switch kind {
 	case FactorPhone:
 		const digits = 4
@@ -99,15 +99,9 @@ func shown(kind, value string) string {
 	return ""
 }
 
-// RemoveFactors takes away the second factors that match and reports how many
-// these were; none is no event. The user's browser sessions go on.
-func (s *Service) RemoveFactors(ctx context.Context, id ID, key []byte, match func(Factor) bool, description string, a Actor) (removed int, err error) {
-	op := s.operation(description, a, nil, id, s.Now())
-	_, err = s.Users.UpdateUser(ctx, id, func(u *User) (Effect, error) {
-		u.MFAFactors, removed = withoutFactors(u, key, match)
-		return Effect{Events: []audit.Event{op}, Unchanged: removed == 0}, nil
-	})
-	return removed, err
+// DropFactors takes away the imported second factors of these devices.
+func (u *User) DropFactors(key []byte, devices []string) {
+	u.MFAFactors, _ = withoutFactors(u, key, func(f Factor) bool { return slices.Contains(devices, f.Device) })
 }
 
 // withoutFactors is the factors that do not match, as they came, and the number

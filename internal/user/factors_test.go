@@ -59,7 +59,7 @@ func TestFactorMask(t *testing.T) {
 		{FactorEmail, "é@a.b.co", "é***@***.co"},
 		{FactorTOTP, "AAAA", ""},
 	} {
-		if got := shown(row.kind, row.value); got != row.want {
+		if got := MaskedAddress(row.kind, row.value); got != row.want {
 			t.Errorf("%s %s: %s, want %s", row.kind, row.value, got, row.want)
 		}
 	}

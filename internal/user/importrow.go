@@ -156,7 +156,9 @@ func upsert(c *connection.Connection, in []profile.Change, email, hash string, o
 		e := Effect{EndSessions: profile.EndsSessions(p, changed) || newPassword && u.Password.Hash != ""}
 		u.Profile, u.UpdatedAt = p, src.At
 		if newPassword {
-			u.Password.Hash, u.Password.Imported = hash, true
+			// With the time, links to set a new one end with the old password.
+			u.Password = Password{Hash: hash, SetAt: src.At, Imported: true}
+			e.Forgives = forgiven(u.ID)
 		}
 		return e, nil
 	}

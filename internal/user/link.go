@@ -283,7 +283,7 @@ func (u *User) passwordAt(i int) *Password {
 // identifiedBy is the index of the identity that has the identifier; -1: none.
 func (u *User) identifiedBy(connectionID, kind, value string) int {
 	for i := range u.Identities {
-		if u.Identities[i].ConnectionID == connectionID && u.Identifiers(i)[kind] == value {
+		if u.Identities[i].ConnectionID == connectionID && slices.Contains(u.SignInNames(i), Name{kind, value}) {
 			return i
 		}
 	}

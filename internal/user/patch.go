@@ -72,8 +72,17 @@ func (s *Service) PreparePatch(ctx context.Context, view View, req PatchRequest,
 		if !e.facts.Class.HasPasswords() {
 			return nil, ErrConnectionUnsupported
 		}
-		own := known.profileAt(known.identityOf(e.target.Name))
-		if e.password, err = s.newPassword(ctx, e.target, password, own); err != nil {
+		if e.target.PasswordPolicy().History > 0 {
+			// A view has no hashes.
+			if known, err = s.Users.User(ctx, id); err != nil {
+				return nil, err
+			}
+		}
+		i := known.identityOf(e.target.Name)
+		if i < 0 {
+			return nil, ErrConnectionUnsupported
+		}
+		if e.password, err = s.nextPassword(ctx, e.target, known, i, password); err != nil {
 			return nil, err
 		}
 	}
@@ -149,10 +158,8 @@ func (e *edit) apply(u *User) (Effect, error) {
 	}
 	effect := Effect{EndSessions: profile.EndsSessions(u.Profile, changed)}
 	switch {
-	case e.req.Password.IsNull():
-		*u.passwordAt(i) = Password{SetAt: e.at}
-		effect.EndSessions = true
-	case e.password.Hash != "":
+	case e.req.Password.IsNull() || e.password.Hash != "":
+		effect.Retires, effect.Forgives = u.retired(i, e.target), forgiven(u.ID)
 		*u.passwordAt(i) = Password{Hash: e.password.Hash, SetAt: e.at}
 		effect.EndSessions = true
 	default:

@@ -70,6 +70,11 @@ type VerificationMail struct {
 	At int64
 }
 
+// mails reports whether mails can be sent now.
+func (s *Service) mails() bool {
+	return s.MailsReady != nil && s.MailsReady()
+}
+
 // asksVerification decides whether a user of ours with that profile is sent a
 // verification mail (reference/users.md §1.9): what verify_email says; where it
 // says nothing, somebody new with an unverified address.
@@ -82,7 +87,7 @@ func asksVerification(created bool, asked opt.Value[bool], p profile.Profile) bo
 
 // verification is the mail for identity i, nil where none is due.
 func (s *Service) verification(created bool, asked opt.Value[bool], class profile.Class, applicationID string, u *User, i int) *VerificationMail {
-	if !s.Mails || !class.HasPasswords() || !asksVerification(created, asked, *u.profileOf(i)) {
+	if !s.mails() || !class.HasPasswords() || !asksVerification(created, asked, *u.profileOf(i)) {
 		return nil
 	}
 	id := &u.Identities[i]
@@ -93,4 +98,10 @@ func (s *Service) verification(created bool, asked opt.Value[bool], class profil
 func refused(e audit.Event, err error) audit.Event {
 	e.Description = errs.From(err).Text
 	return e
+}
+
+// Holds reports whether the proof is still one: ErrTicketOver when it is not.
+func (p Proof) Holds(u *User) error {
+	_, err := p.identity(u)
+	return err
 }

@@ -6,16 +6,19 @@ import (
 
 	"mangrove/internal/audit"
 	"mangrove/internal/errs"
+	"mangrove/internal/letter"
 	"mangrove/internal/passwd"
 	"mangrove/internal/profile"
 )
 
-// ResetPassword gives the user of the proof a new password and ends the user's
-// sessions. verifies: the address that the ticket went to counts as verified,
-// too. Errors: ErrTicketUsed, ErrTicketOver, *passwd.Weak; the ticket is used up
-// by success alone, so that a weak password can be followed by a better one.
+// ResetPassword gives the identity of the proof a new password, ends the user's
+// sessions, forgives wrong passwords, and tells the owner by mail. verifies: the
+// address that the ticket went to counts as verified, too. Errors: ErrTicketUsed,
+// ErrTicketOver, *passwd.Weak; the ticket is used up by success alone, so that a
+// weak password can be followed by a better one.
 //
 // As in Patch, whatever can be refused is refused before the password is hashed.
+// Other tickets end with the password that they were made for.
 func (s *Service) ResetPassword(ctx context.Context, id ID, proof Proof, password string, verifies bool, a Actor) (*User, error) {
 	now := s.Now()
 	c, err := s.connectionOf(ctx, proof)
@@ -29,10 +32,11 @@ func (s *Service) ResetPassword(ctx context.Context, id ID, proof Proof, passwor
 	if err != nil {
 		return fail(err)
 	}
-	if _, err := proof.identity(known); err != nil {
+	i, err := proof.identity(known)
+	if err != nil {
 		return fail(err)
 	}
-	next, err := s.newPassword(ctx, c, password, known.Profile)
+	next, err := s.nextPassword(ctx, c, known, i, password)
 	if err != nil {
 		return fail(err)
 	}
@@ -45,11 +49,19 @@ func (s *Service) ResetPassword(ctx context.Context, id ID, proof Proof, passwor
 		if err != nil {
 			return Effect{}, err
 		}
-		e := Effect{Redeems: Redemption{proof.Ticket, src.At}, EndSessions: true, Events: events}
+		e := Effect{
+			Redeems: Redemption{proof.Ticket, src.At}, EndSessions: true, Events: events,
+			Retires: u.retired(i, c), Forgives: forgiven(id),
+		}
 		if verifies && verify(u, i, proof.Email, src) {
 			e.Events = append(events[:1:1], s.event(audit.EmailVerified, a, c, id, now))
 		}
-		u.Password, u.UpdatedAt = next, next.SetAt
+		if s.mails() {
+			e.Letters = []letter.Letter{{
+				Template: letter.PasswordChanged, To: proof.Email, UserID: string(id), ConnectionID: c.ID, ClientID: a.ClientID,
+			}}
+		}
+		*u.passwordAt(i), u.UpdatedAt = next, next.SetAt
 		return e, nil
 	})
 	if err != nil {

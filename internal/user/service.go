@@ -10,7 +10,7 @@ import (
 	"mangrove/internal/profile"
 )
 
-// Service is the use cases. All fields are required but Mails.
+// Service is the use cases. All fields are required but Guard and MailsReady.
 type Service struct {
 	Users       Store
 	Connections connection.Store
@@ -19,8 +19,11 @@ type Service struct {
 	// Audit takes the records of failed sign-ins, which change nothing else.
 	Audit audit.Sink
 	Now   func() time.Time
-	// Mails: there is a mail server, so verification mails can be asked for.
-	Mails bool
+	// Guard bounds guesses; nil: nothing does.
+	Guard Guard
+	// MailsReady reports whether there is a mail server now, so that mails can be
+	// asked for; nil: there is none.
+	MailsReady func() bool
 }
 
 // Actor is who asks.

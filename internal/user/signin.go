@@ -3,20 +3,31 @@ package user
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
+	"mangrove/internal/errs"
 	"mangrove/internal/profile"
 )
 
 // Authenticate checks identifier and password on a database connection and
 // records the login. Wrong pairs: ErrWrongPassword, whatever was wrong, in the
-// same time; blocked users with the right password: ErrBlocked, counted.
+// same time; blocked users with the right password: ErrBlocked, counted; *Locked
+// when there were too many wrong ones, whatever this one is.
 func (s *Service) Authenticate(ctx context.Context, c *connection.Connection, identifier, password string, a Actor) (*User, error) {
 	now := s.Now()
-	u, i, err := s.find(ctx, c, identifier)
+	kinds := c.SignInKinds()
+	names := Names(kinds, identifier)
+	u, i, err := s.Identified(ctx, c, names)
 	if err != nil && !isNotFound(err) {
+		return nil, err
+	}
+	try := Attempt{Connection: c, User: u, Identity: i, Identifier: Fold(ByUsername, identifier), By: a}
+	if len(names) > 0 {
+		try.Identifier = names[0].Value
+	}
+	admitted, err := s.guard().Admit(ctx, try)
+	if err != nil {
 		return nil, err
 	}
 	stored := ""
@@ -24,16 +35,25 @@ func (s *Service) Authenticate(ctx context.Context, c *connection.Connection, id
 		stored = u.passwordAt(i).Hash
 	}
 	ok, rehash, err := s.Hashing.Verify(ctx, stored, password)
+	admitted, refused := admitted.settled()
+	if refused != nil {
+		return nil, refused
+	}
 	if err != nil {
-		return nil, err
+		// Whoever gives up, or finds the queue full, has guessed nothing.
+		return nil, errors.Join(err, s.guard().Return(context.WithoutCancel(ctx), admitted))
 	}
 	if !ok {
+		wrong := wrongPassword(kinds, names)
 		e := s.event(audit.UnknownUser, a, c, "", now)
 		if u != nil {
 			e = s.event(audit.WrongPassword, a, c, u.ID, now)
 		}
-		e.Description = ErrWrongPassword.Text
-		return nil, errors.Join(ErrWrongPassword, s.Audit.AppendEvents(ctx, e))
+		e.Description = errs.From(wrong).Text
+		if failed := s.guard().Wrong(ctx, try, admitted, e); failed != nil {
+			return nil, errors.Join(wrong, failed)
+		}
+		return nil, wrong
 	}
 	e := s.event(a.success(), a, c, u.ID, now)
 	blocked := u.Profile.True(profile.Blocked)
@@ -47,7 +67,8 @@ func (s *Service) Authenticate(ctx context.Context, c *connection.Connection, id
 		}
 		rehash = ""
 	}
-	if err := s.Users.RecordLogin(ctx, u.ID, login, stored, rehash, Effect{Events: []audit.Event{e}}); err != nil {
+	effect := Effect{Events: []audit.Event{e}, Forgives: admitted.Forgives}
+	if err := s.Users.RecordLogin(ctx, u.ID, login, stored, rehash, effect); err != nil {
 		return nil, err
 	}
 	if blocked {
@@ -64,29 +85,6 @@ func (a Actor) success() string {
 	return audit.LoginOK
 }
 
-// find looks the identifier up by each kind that it can be, in the default
-// order of precedence (reference/connections.md §2.1). It also says to which of
-// the user's identities it belongs.
-func (s *Service) find(ctx context.Context, c *connection.Connection, identifier string) (*User, int, error) {
-	for _, kind := range identifierKinds(identifier) {
-		value := identifier
-		if kind != ByPhone {
-			value = strings.ToLower(identifier)
-		}
-		u, err := s.Users.UserByIdentifier(ctx, c.ID, kind, value)
-		if err == nil {
-			if i := u.identifiedBy(c.ID, kind, value); i >= 0 {
-				return u, i, nil
-			}
-			continue
-		}
-		if !isNotFound(err) {
-			return nil, 0, err
-		}
-	}
-	return nil, 0, ErrNotFound
-}
-
 // rehashLinked renews the hash of a secondary identity, unless it has changed.
 func (s *Service) rehashLinked(ctx context.Context, u *User, i int, rehash string) error {
 	id, old := u.Identities[i], u.Identities[i].Password.Hash
@@ -100,18 +98,4 @@ func (s *Service) rehashLinked(ctx context.Context, u *User, i int, rehash strin
 		return Effect{}, nil
 	})
 	return err
-}
-
-// identifierKinds are the kinds that a typed identifier can be, first choice first.
-func identifierKinds(identifier string) []string {
-	switch {
-	case identifier == "":
-		return nil
-	case strings.Contains(identifier, "@"):
-		return []string{ByEmail, ByUsername} // a username may be e-mail shaped where the connection allows it
-	case identifier[0] == '+':
-		return []string{ByPhone, ByUsername}
-	default:
-		return []string{ByUsername}
-	}
 }

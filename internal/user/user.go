@@ -2,7 +2,6 @@ package user
 
 import (
 	"context"
-	"strings"
 
 	"mangrove/internal/audit"
 	"mangrove/internal/letter"
@@ -94,19 +93,14 @@ const (
 	ByPhone    = "phone_number"
 )
 
-// Identifiers are the sign-in names that must be unique among the users of one
-// connection of ours: kind to folded value. Users of an upstream have none.
-// email, username and phone_number of the identity's profile; folded as stored
-// (lower case for e-mail and username).
+// Identifiers are email, username and phone_number of the identity's profile: kind
+// to value, as Fold has it.
 func (u *User) Identifiers(identity int) map[string]string {
 	m := map[string]string{}
 	p := u.profileAt(identity)
 	for _, k := range []string{ByEmail, ByUsername, ByPhone} {
 		if v := p.Text(k); v != "" {
-			if k != ByPhone {
-				v = strings.ToLower(v)
-			}
-			m[k] = v
+			m[k] = Fold(k, v)
 		}
 	}
 	return m
@@ -119,10 +113,17 @@ type Effect struct {
 	// Redeems names a ticket that this change uses up: ErrTicketUsed when somebody
 	// was faster, ErrTicketOver when it ended.
 	Redeems Redemption
+	// Unenrolls are devices of enrolled factors that go; nil: none do, and nobody
+	// looks whether there are any left.
+	Unenrolls []string
 	// Verification, when not nil, becomes a job.
 	Verification *VerificationMail
 	// Letters are sent once the change is stored.
 	Letters []letter.Letter
+	// Retires is a password that the change replaces.
+	Retires Retirement
+	// Forgives is counted failures that end with the change.
+	Forgives Forgiveness
 	// Unchanged: nothing to write, not even the version.
 	Unchanged bool
 }
@@ -170,6 +171,9 @@ type Store interface {
 	// login is added to the login record in the same transaction.
 	Federate(ctx context.Context, connectionID, subject string, login Logins,
 		fn func(*User) (*User, Effect, error)) (*User, error)
+	// OldPasswords are up to limit passwords that the user had at the connection
+	// before, the newest first.
+	OldPasswords(ctx context.Context, id ID, connectionID string, limit int) ([]OldPassword, error)
 	// RecordLogin adds a login to the record, and saves a rehashed password if rehash
 	// is not empty and the stored hash is still old.
 	RecordLogin(ctx context.Context, id ID, login Logins, old, rehash string, e Effect) error

@@ -7,6 +7,7 @@ import (
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
 	"mangrove/internal/errs"
+	"mangrove/internal/letter"
 	"mangrove/internal/profile"
 )
 
@@ -29,7 +30,11 @@ func (s *Service) VerifyEmail(ctx context.Context, id ID, proof Proof, a Actor) 
 				return Effect{}, ErrAlreadyVerified
 			}
 			u.UpdatedAt = src.At
-			return Effect{Redeems: Redemption{proof.Ticket, src.At}, Events: []audit.Event{done}}, nil
+			e := Effect{Redeems: Redemption{proof.Ticket, src.At}, Events: []audit.Event{done}}
+			if s.mails() && c.Class().HasPasswords() {
+				e.Letters = []letter.Letter{{Template: letter.WelcomeEmail, To: proof.Email, UserID: string(id), ConnectionID: c.ID, ClientID: a.ClientID}}
+			}
+			return e, nil
 		})
 		if err == nil {
 			return u, nil

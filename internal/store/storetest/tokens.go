@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"slices"
 	"testing"
 
 	"mangrove/internal/session"
@@ -77,7 +78,8 @@ func runSessions(t *testing.T, open func(testing.TB) *store.Store) {
 		s := open(t)
 		v := session.Session{
 			Hash: "h", ID: "sid", UserID: "auth0|u", ConnectionID: ourConnection, AuthTime: day, CreatedAt: day + 1, LastSeen: day + 2,
-			ExpiresAt: day + 100, IdleUntil: day + 50,
+			ExpiresAt: day + 100, IdleUntil: day + 50, Methods: []string{session.Password, session.MFA}, Persistent: true,
+			Device: session.Device{InitialIP: "192.0.2.1", InitialUserAgent: "first", LastIP: "192.0.2.1", LastUserAgent: "first"},
 		}
 		must(t, s.CreateSession(bg, v))
 		if got, err := s.Session(bg, "h", day+49); err != nil || !reflect.DeepEqual(got, v) {
@@ -86,16 +88,31 @@ func runSessions(t *testing.T, open func(testing.TB) *store.Store) {
 		if _, err := s.Session(bg, "h", day+50); !errors.Is(err, session.ErrNone) {
 			t.Errorf("idle: %v", err)
 		}
-		must(t, s.TouchSession(bg, "h", day+49, day+200))
-		if got, err := s.Session(bg, "h", day+99); err != nil || got.LastSeen != day+49 || got.IdleUntil != day+200 {
+		must(t, s.TouchSession(bg, "h", day+49, day+200, "192.0.2.9", "later"))
+		if got, err := s.Session(bg, "h", day+99); err != nil || got.LastSeen != day+49 || got.IdleUntil != day+200 ||
+			got.Device != (session.Device{InitialIP: "192.0.2.1", InitialUserAgent: "first", LastIP: "192.0.2.9", LastUserAgent: "later"}) {
 			t.Errorf("touched: %+v, %v", got, err)
 		}
 		if _, err := s.Session(bg, "h", day+100); !errors.Is(err, session.ErrNone) {
 			t.Errorf("over: %v", err)
 		}
+		must(t, s.AddSessionClient(bg, "sid", "b", day+3, day+100))
+		must(t, s.AddSessionClient(bg, "sid", "a", day+4, day+100))
+		must(t, s.AddSessionClient(bg, "sid", "b", day+5, day+100))
+		must(t, s.AddSessionClient(bg, "other", "c", day+5, day+100))
+		if got, err := s.Session(bg, "h", day); err != nil || !slices.Equal(got.Clients, []string{"b", "a"}) {
+			t.Errorf("clients: %+v, %v", got.Clients, err)
+		}
 		must(t, s.DeleteSession(bg, "h"))
 		must(t, s.DeleteSession(bg, "h"))
-		must(t, s.TouchSession(bg, "h", day, day+200))
+		if got, err := s.SessionClients(bg, "sid"); err != nil || !slices.Equal(got, []string{"b", "a"}) {
+			t.Errorf("clients of one that ended: %v, %v", got, err)
+		}
+		must(t, s.Sweep(bg, day+101))
+		if got, err := s.SessionClients(bg, "sid"); err != nil || len(got) != 0 {
+			t.Errorf("swept: %v, %v", got, err)
+		}
+		must(t, s.TouchSession(bg, "h", day, day+200, "", ""))
 		if _, err := s.Session(bg, "h", day); !errors.Is(err, session.ErrNone) {
 			t.Errorf("deleted: %v", err)
 		}
@@ -105,10 +122,10 @@ func runSessions(t *testing.T, open func(testing.TB) *store.Store) {
 		s := open(t)
 		v := session.Transaction{Hash: "h", Browser: "b", ClientID: "c", Request: json.RawMessage(`{"a":1}`), CreatedAt: day, ExpiresAt: day + 10}
 		must(t, s.SaveTransaction(bg, v))
-		v.Upstream = json.RawMessage(`{"nonce":"n"}`)
+		v.Progress = json.RawMessage(`{"nonce":"n"}`)
 		must(t, s.SaveTransaction(bg, v))
 		got, err := s.Transaction(bg, "h", day)
-		if err != nil || string(got.Upstream) != string(v.Upstream) || string(got.Request) != string(v.Request) || got.Browser != "b" || got.ExpiresAt != day+10 {
+		if err != nil || string(got.Progress) != string(v.Progress) || string(got.Request) != string(v.Request) || got.Browser != "b" || got.ExpiresAt != day+10 {
 			t.Errorf("got %+v, %v", got, err)
 		}
 		if _, err := s.TakeTransaction(bg, "h", day+10); !errors.Is(err, session.ErrNone) {

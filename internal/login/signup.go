@@ -1,0 +1,164 @@
+package login
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"mangrove/internal/connection"
+	"mangrove/internal/page"
+	"mangrove/internal/profile"
+	"mangrove/internal/schema"
+	"mangrove/internal/session"
+	"mangrove/internal/user"
+)
+
+// showSignUp is GET /u/signup?state=….
+func (f *Flow) showSignUp(w http.ResponseWriter, r *http.Request) error {
+	p, ws, done, err := f.atSignIn(w, r)
+	if done || err != nil {
+		return err
+	}
+	o := offered(ws, p.prog.ConnectionID)
+	if f.signupURL(p, o) == "" {
+		redirect(w, r, at(f.firstPath(r, o), p.id))
+		return nil
+	}
+	known := map[string]string{}
+	hint := p.prog.Identifier
+	if hint == "" {
+		hint = p.req.LoginHint
+	}
+	if fields := signupFields(o.database.c); len(fields) > 0 && (strings.Contains(hint, "@") == (fields[0].Name == profile.Email)) {
+		known[fields[0].Name] = hint
+	}
+	return f.askSignUp(w, r, http.StatusOK, p, o, known, nil)
+}
+
+// signUp is POST /u/signup?state=… with the fields of the page and password.
+func (f *Flow) signUp(w http.ResponseWriter, r *http.Request) error {
+	if !f.sameSite(r) {
+		return errForeign
+	}
+	form, err := postForm(w, r)
+	if err != nil {
+		return err
+	}
+	p, ws, done, err := f.atSignIn(w, r)
+	if done || err != nil {
+		return err
+	}
+	o := offered(ws, p.prog.ConnectionID)
+	if o.database == nil {
+		return f.refuse(w, r, p, errDisabled)
+	}
+	c := o.database.c
+	typed := map[string]string{}
+	var changes []profile.Change
+	missing := form.Get("password") == "" && !c.PasswordOptional()
+	for _, field := range signupFields(c) {
+		value := strings.TrimSpace(form.Get(field.Name))
+		typed[field.Name] = value
+		if value != "" {
+			changes = append(changes, profile.Change{Name: field.Name, Value: profile.Text(value)})
+		}
+		missing = missing || field.Required && value == ""
+	}
+	if missing {
+		return f.askSignUp(w, r, http.StatusBadRequest, p, o, typed, errMissingInput)
+	}
+	u, err := f.d.Users.SignUp(r.Context(), c, user.CreateRequest{Changes: changes, Password: form.Get("password")}, f.actor(r, p))
+	if err != nil {
+		f.signupFailed(r, p, c, err)
+		return f.askSignUp(w, r, 0, p, o, typed, err)
+	}
+	return f.proven(w, r, p, u, c, session.Password)
+}
+
+// errMissingInput stands for a required field that was left empty.
+var errMissingInput = errors.New("a required field is empty")
+
+// askSignUp draws the page; err is why the last try failed. What no page can say
+// is returned.
+func (f *Flow) askSignUp(w http.ResponseWriter, r *http.Request, status int, p *pass, o offer, typed map[string]string, err error) error {
+	c := o.database.c
+	view := page.SignUp{
+		Frame: f.frame(p), Action: at(signupPath, p.id), Password: true, LoginURL: at(f.firstPath(r, o), p.id), Ways: links(p, o.buttons),
+		Rules: rulesOf(c.PasswordPolicy(), err),
+	}
+	fields := signupFields(c)
+	var violations schema.Error
+	wrong := errors.As(err, &violations)
+	for i := range fields {
+		fields[i].Value = typed[fields[i].Name]
+		switch {
+		case errors.Is(err, errMissingInput) && fields[i].Required && fields[i].Value == "":
+			fields[i].Problem = page.MissingInput
+		case wrong && names(violations, fields[i].Name):
+			fields[i].Problem = invalid(fields[i].Name)
+		}
+	}
+	view.Fields = fields
+	switch {
+	case err == nil:
+	case errors.Is(err, errMissingInput):
+		view.Problem = page.MissingInput
+	default:
+		settings, failed := f.d.Tenant.Settings(r.Context())
+		if failed != nil {
+			return failed
+		}
+		problem, code, ok := trouble(err, settings)
+		if !ok {
+			return err
+		}
+		view.Problem, status = problem, code
+	}
+	return f.show(w, r, status, p, view)
+}
+
+// signupFields are the fields that somebody new fills in: identifiers by which
+// people sign in or which the connection asks for, the required ones first.
+func signupFields(c *connection.Connection) []page.SignUpField {
+	facts, rules := c.Facts(), c.Signup()
+	var required, optional []page.SignUpField
+	for _, f := range []struct {
+		name                        string
+		allowed, required, inactive bool
+	}{
+		{profile.Email, true, facts.EmailRequired || rules.EmailRequired, rules.EmailInactive},
+		{profile.PhoneNumber, facts.PhoneAllowed, facts.PhoneRequired || rules.PhoneRequired, rules.PhoneInactive},
+		{profile.Username, facts.Username.Allowed, facts.Username.Required || rules.UsernameRequired, rules.UsernameInactive},
+	} {
+		switch {
+		case !f.allowed || f.inactive:
+		case f.required:
+			required = append(required, page.SignUpField{Name: f.name, Required: true})
+		default:
+			optional = append(optional, page.SignUpField{Name: f.name})
+		}
+	}
+	return append(required, optional...)
+}
+
+// names reports a violation of that member.
+func names(list schema.Error, member string) bool {
+	for _, v := range list {
+		if v.Path == member {
+			return true
+		}
+	}
+	return false
+}
+
+func invalid(field string) page.Problem {
+	switch field {
+	case profile.Email:
+		return page.InvalidEmail
+	case profile.PhoneNumber:
+		return page.InvalidPhone
+	case profile.Username:
+		return page.InvalidUsername
+	}
+	return page.InvalidInput
+}

@@ -1,0 +1,254 @@
+package op
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"mangrove/internal/audit"
+	"mangrove/internal/client"
+	"mangrove/internal/device"
+	"mangrove/internal/errs"
+	"mangrove/internal/oauth"
+	"mangrove/internal/resourceserver"
+	"mangrove/internal/session"
+	"mangrove/internal/token"
+	"mangrove/internal/user"
+	"mangrove/internal/web"
+)
+
+// Where a person is told what came of a device's sign-in.
+const (
+	deviceDone   = "/device/success"
+	deviceDenied = "/device/failure"
+)
+
+// deviceResponse is the answer to a device, members in the order of §3.11.
+type deviceResponse struct {
+	DeviceCode string `json:"device_code"`
+	UserCode   string `json:"user_code"`
+	URI        string `json:"verification_uri"`
+	Complete   string `json:"verification_uri_complete"`
+	ExpiresIn  int64  `json:"expires_in"`
+	Interval   int64  `json:"interval"`
+}
+
+// deviceAuthorization is POST /oauth/device/code (reference/authentication.md §3.11).
+func (e *Endpoints) deviceAuthorization(w http.ResponseWriter, r *http.Request) error {
+	web.NoStore(w)
+	p, err := web.Params(r)
+	if err != nil {
+		return err
+	}
+	ctx := r.Context()
+	c, id, err := e.authenticate(ctx, w, r, p)
+	a := user.Actor{ClientID: clip(id), IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
+	if c.Client != nil {
+		a = e.actor(r, c)
+	}
+	var res deviceResponse
+	if err == nil {
+		res, err = e.newDevice(ctx, r, c, p)
+	}
+	if err != nil {
+		e.recordFailure(ctx, audit.DeviceNotAsked, a, problemOf(err).text)
+		return err
+	}
+	web.WriteJSON(w, http.StatusOK, web.TypeJSON, res)
+	return nil
+}
+
+// deviceClient says whether a client may sign people in by a device code.
+func deviceClient(s *client.Settings) error {
+	switch {
+	case !s.Allows(deviceGrant):
+		return errGrantType(deviceGrant)
+	case !s.Public() || s.AppType != client.Native:
+		return errs.New(errs.Forbidden, "unauthorized_client", "The device flow is for native applications without a secret.")
+	}
+	return nil
+}
+
+// codeTries is how many user codes are drawn when the first are in use.
+const codeTries = 4
+
+func (e *Endpoints) newDevice(ctx context.Context, r *http.Request, c caller, p map[string]string) (deviceResponse, error) {
+	if err := deviceClient(c.Settings()); err != nil {
+		return deviceResponse{}, err
+	}
+	t, err := e.d.Tenant.Settings(ctx)
+	if err != nil {
+		return deviceResponse{}, err
+	}
+	audience, err := e.audience(ctx, p)
+	if err != nil {
+		return deviceResponse{}, err
+	}
+	scope, err := scopeParam(p["scope"])
+	if err != nil {
+		return deviceResponse{}, err
+	}
+	if _, err := idTokenSigning(c.Client, scope); err != nil {
+		return deviceResponse{}, err
+	}
+	if audience == e.userinfoAudience() {
+		audience = ""
+	}
+	if audience != "" {
+		api, err := e.api(r, audience)
+		if errors.Is(err, resourceserver.ErrNotFound) {
+			return deviceResponse{}, errs.New(errs.Forbidden, "access_denied", "Service not enabled within domain: %s", audience)
+		}
+		if err != nil {
+			return deviceResponse{}, err
+		}
+		switch _, refused, err := e.userAPI(ctx, c.Client, api); {
+		case err != nil:
+			return deviceResponse{}, err
+		case refused:
+			return deviceResponse{}, errs.New(errs.Forbidden, "access_denied", `Client is not authorized to access "%s".`, audience)
+		}
+		audience = api.Identifier
+	}
+	secret := token.NewSecret()
+	code := device.Code{
+		Hash: token.HashOf(secret), ClientID: c.ID, Scope: scope, Audience: audience, State: device.Pending,
+		ExpiresAt: e.d.Now().Add(device.Lifetime).UnixMicro(),
+	}
+	err = device.ErrTaken
+	for range codeTries {
+		if !errors.Is(err, device.ErrTaken) {
+			break
+		}
+		code.UserCode = device.NewUserCode(t.DeviceCharset, t.DeviceMask)
+		err = e.d.Devices.SaveDevice(ctx, code)
+	}
+	if err != nil {
+		return deviceResponse{}, err
+	}
+	uri := e.issuer + "activate"
+	return deviceResponse{
+		DeviceCode: secret, UserCode: code.UserCode, URI: uri, Complete: uri + "?user_code=" + url.QueryEscape(code.UserCode),
+		ExpiresIn: int64(device.Lifetime / time.Second), Interval: int64(device.Interval / time.Second),
+	}, nil
+}
+
+// deviceCode is a device asking what became of its code.
+func (e *Endpoints) deviceCode(ctx context.Context, t *tokenRequest) (tokenResponse, error) {
+	if t.params["device_code"] == "" {
+		return tokenResponse{}, errMissing("device_code")
+	}
+	if err := deviceClient(t.client.Settings()); err != nil {
+		return tokenResponse{}, err
+	}
+	var code device.Code
+	var verdict error
+	err := e.d.Devices.ChangeDevice(ctx, token.HashOf(t.params["device_code"]), func(c *device.Code) ([]audit.Event, error) {
+		verdict = c.Poll(t.client.ID, e.d.Now().UnixMicro())
+		code = *c
+		return nil, nil
+	})
+	if err == nil {
+		err = verdict
+	}
+	if err != nil {
+		// That nobody has decided yet is no outcome.
+		t.recorded = errors.Is(err, device.ErrPending) || errors.Is(err, device.ErrSlowDown)
+		return tokenResponse{}, err
+	}
+	t.event.UserID = code.UserID
+	return e.issueDevice(ctx, t, code)
+}
+
+// issueDevice gives the device what the person agreed to, as far as it is still so.
+func (e *Endpoints) issueDevice(ctx context.Context, t *tokenRequest, code device.Code) (tokenResponse, error) {
+	c := t.client
+	u, refusal, err := e.subject(ctx, c.Client, session.Session{UserID: code.UserID, ConnectionID: code.ConnectionID})
+	if err != nil {
+		return tokenResponse{}, err
+	}
+	if refusal != nil {
+		return tokenResponse{}, errs.New(errs.Forbidden, refusal.Code, "%s", refusal.Description)
+	}
+	g, err := e.granted(ctx, c.Client, oauth.AuthorizeRequest{Audience: code.Audience, Scope: code.Scope}, u)
+	var unfit *oauth.AuthorizeError
+	if errors.As(err, &unfit) {
+		return tokenResponse{}, errs.New(errs.Forbidden, unfit.Code, "%s", unfit.Description)
+	}
+	if err != nil {
+		return tokenResponse{}, err
+	}
+	tokens := userTokens{
+		user: u, api: g.api, scopes: g.scopes, sessionID: code.SessionID, methods: code.Methods, signedInAt: code.AuthTime, actor: t.actor,
+	}
+	res, err := e.issueUser(ctx, c, tokens)
+	t.event.Details = details(code.Audience, res.Scope)
+	return res, err
+}
+
+// respondDevice gives the device the sign-in of a person who has confirmed its
+// code, and tells the person.
+func (e *Endpoints) respondDevice(w http.ResponseWriter, r *http.Request, req oauth.AuthorizeRequest, s session.Session) error {
+	ctx := r.Context()
+	c, err := e.loginClient(ctx, req.ClientID)
+	if err != nil {
+		return err
+	}
+	u, refusal, err := e.subject(ctx, c, s)
+	if err == nil && refusal == nil {
+		var g granted
+		if g, err = e.granted(ctx, c, req, u); err == nil {
+			err = e.consented(ctx, c, req, g)
+		}
+		errors.As(err, &refusal)
+	}
+	if refusal != nil {
+		return e.refuseDevice(w, r, req, refusal)
+	}
+	if err != nil {
+		return err
+	}
+	if err := e.SessionClient(ctx, s, c.ID); err != nil {
+		return err
+	}
+	err = e.d.Devices.ChangeDevice(ctx, req.DeviceCode, func(d *device.Code) ([]audit.Event, error) {
+		if !d.Usable(e.d.Now().UnixMicro()) {
+			return nil, device.ErrUnknown
+		}
+		d.State, d.UserID, d.SessionID, d.ConnectionID, d.AuthTime, d.Methods = device.Approved, s.UserID, s.ID, s.ConnectionID, s.AuthTime, s.Methods
+		return nil, nil
+	})
+	if errors.Is(err, device.ErrUnknown) {
+		return e.refuseDevice(w, r, req, authorizeError("invalid_request", device.ErrUnknown.Text))
+	}
+	if err != nil {
+		return err
+	}
+	web.NoStore(w)
+	location(w, r, deviceDone)
+	return nil
+}
+
+// refuseDevice tells the device and the person that nothing came of it.
+func (e *Endpoints) refuseDevice(w http.ResponseWriter, r *http.Request, req oauth.AuthorizeRequest, refusal *oauth.AuthorizeError) error {
+	kind := audit.DeviceNotActivated
+	if refusal.Code == "access_denied" {
+		kind = audit.DeviceCancelled
+	}
+	event := e.event(kind, user.Actor{ClientID: req.ClientID, IP: web.ClientIP(r), UserAgent: web.UserAgent(r)})
+	event.Description = refusal.Description
+	err := e.d.Devices.ChangeDevice(r.Context(), req.DeviceCode, func(d *device.Code) ([]audit.Event, error) {
+		if d.Usable(e.d.Now().UnixMicro()) {
+			d.State = device.Denied
+		}
+		return []audit.Event{event}, nil
+	})
+	if err != nil && !errors.Is(err, device.ErrUnknown) {
+		return err
+	}
+	web.NoStore(w)
+	location(w, r, deviceDenied)
+	return nil
+}
