@@ -23,7 +23,7 @@ const module = "mangrove/internal/"
 var rings = [][]string{
 	{"errs", "opt", "schema", "profile", "oauth", "passwd", "seal", "query", "liquid"},
 	{"strictjson", "audit", "user", "connection", "client", "grant", "resourceserver", "token", "key", "session", "job", "role", "ticket",
-		"tenant", "letter", "refresh", "device", "consent", "pushed", "guard", "passwordless", "factor", "factor/factortest"},
+		"tenant", "letter", "refresh", "device", "approval", "consent", "pushed", "guard", "passwordless", "factor", "factor/factortest"},
 	{"store", "store/storetest", "upstream", "upstream/oidc", "outbound", "mail", "mail/mailtest", "sms", "web", "page", "op", "login", "mgmt"},
 	{"config", "server", "fakeidp", "demo", "bench", "browsertest"},
 }
@@ -228,6 +228,51 @@ func TestRulesIndex(t *testing.T) {
 		if _, err := os.Stat(m[1]); err != nil {
 			t.Errorf("RULES.md names %s, which is not there", m[1])
 		}
+	}
+}
+
+// TestWalks: the files through which README.md leads are there.
+func TestWalks(t *testing.T) {
+	b, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile("`([a-z0-9_]+/[a-z0-9_/]+\\.(?:go|sql|md))`").FindAllStringSubmatch(string(b), -1) {
+		if _, err := os.Stat(m[1]); err != nil {
+			t.Errorf("README.md leads to %s, which is not there", m[1])
+		}
+	}
+	for _, ring := range rings {
+		for _, name := range ring {
+			if !strings.Contains(string(b), "`"+name+"`") && !strings.Contains(name, "/") {
+				t.Errorf("README.md does not show the package %s", name)
+			}
+		}
+	}
+}
+
+// TestLinks: what the documents point at is there.
+func TestLinks(t *testing.T) {
+	files, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files = append(files, "../README.md", "../CONTRIBUTING.md")
+	links := 0
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^):#]+)(?:#[^)]*)?\)`).FindAllStringSubmatch(string(b), -1) {
+			links++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(f), m[1])); err != nil {
+				t.Errorf("%s points at %s, which is not there", f, m[1])
+			}
+		}
+	}
+	if links < 20 {
+		t.Errorf("%d links were found", links)
 	}
 }
 

@@ -34,6 +34,10 @@ const (
 	DeviceNotAsked     = "fdeaz" // device authorization request failed
 	DeviceNotActivated = "fdeac"
 	DeviceCancelled    = "fdecc"
+	ApprovalExchangeOK = "ciba_exchange_succeeded"
+	ApprovalExchangeNo = "ciba_exchange_failed"
+	ApprovalAsked      = "ciba_start_succeeded"
+	ApprovalNotAsked   = "ciba_start_failed"
 	OTPExchangeOK      = "sepotpft"
 	OTPExchangeNo      = "fepotpft"
 	MFAOOBExchangeOK   = "seoobft"
@@ -72,6 +76,7 @@ const (
 	FactorStarted      = "gd_start_auth"
 	FactorOK           = "gd_auth_succeed"
 	FactorFailed       = "gd_auth_failed"
+	FactorRejected     = "gd_auth_rejected"
 	FactorSMSSent      = "gd_send_sms"
 	FactorSMSFailed    = "gd_send_sms_failure"
 	FactorEmailSent    = "gd_send_email"

@@ -63,7 +63,11 @@ func prepare(ctx context.Context, o Options) (s *stage, err error) {
 		Secret string `json:"client_secret"`
 	}
 	if err := s.call(ctx, "POST", "/api/v2/clients", map[string]any{
-		"name": s.connection, "app_type": "regular_web", "grant_types": []string{realmGrant},
+		"name": s.connection, "app_type": "regular_web", "grant_types": []string{realmGrant, "refresh_token"},
+		"refresh_token": map[string]any{
+			"rotation_type": "rotating", "expiration_type": "expiring", "leeway": 0, "token_lifetime": 86400, "idle_token_lifetime": 86400,
+			"infinite_token_lifetime": false, "infinite_idle_token_lifetime": false,
+		},
 	}, &app); err != nil {
 		return nil, err
 	}
@@ -104,7 +108,7 @@ func (s *stage) cleanUp(ctx context.Context) error {
 }
 
 // work makes the op of a kind, and says how many clients it is for.
-func (s *stage) work(_ context.Context, what string) (op, int, error) {
+func (s *stage) work(ctx context.Context, what string) (op, int, error) {
 	run := strings.ToLower(rand.Text()[:8])
 	one := func(err error) (uint64, error) {
 		if err != nil {
@@ -150,8 +154,44 @@ func (s *stage) work(_ context.Context, what string) (op, int, error) {
 				"username": {s.emails[n%uint64(len(s.emails))]}, "password": {password},
 			}, nil))
 		}, s.Clients, nil
+	case "token":
+		return func(ctx context.Context, _ uint64) (uint64, error) {
+			return one(s.post(ctx, "/oauth/token", url.Values{
+				"grant_type": {"client_credentials"}, "audience": {s.URL + "/api/v2/"}, "scope": {"read:users"},
+				"client_id": {s.ClientID}, "client_secret": {s.Secret},
+			}, nil))
+		}, s.Clients, nil
+	case "refresh":
+		return s.refreshing(ctx, one)
 	}
 	return nil, 0, fmt.Errorf("unknown kind %q", what)
+}
+
+// refreshing signs one user in for each client, and then exchanges their refresh
+// tokens, each of which is good once.
+func (s *stage) refreshing(ctx context.Context, one func(error) (uint64, error)) (op, int, error) {
+	type tokens struct {
+		Refresh string `json:"refresh_token"`
+	}
+	pool := make(chan string, s.Clients)
+	for n := range s.Clients {
+		var t tokens
+		if err := s.post(ctx, "/oauth/token", url.Values{
+			"grant_type": {realmGrant}, "realm": {s.connection}, "scope": {"openid offline_access"}, "client_id": {s.appID}, "client_secret": {s.appSecret},
+			"username": {s.emails[n%len(s.emails)]}, "password": {password},
+		}, &t); err != nil {
+			return nil, 0, err
+		}
+		pool <- t.Refresh
+	}
+	return func(ctx context.Context, _ uint64) (uint64, error) {
+		t := tokens{<-pool}
+		err := s.post(ctx, "/oauth/token", url.Values{
+			"grant_type": {"refresh_token"}, "refresh_token": {t.Refresh}, "client_id": {s.appID}, "client_secret": {s.appSecret},
+		}, &t)
+		pool <- t.Refresh // of a failure it is the old one, and the failure is told again
+		return one(err)
+	}, s.Clients, nil
 }
 
 func (s *stage) user(n uint64) string {

@@ -268,6 +268,12 @@ func (b *Browser) Forget() {
 	b.do("forget", nil)
 }
 
+// SecurityKey plugs a key in that has no PIN and is touched whenever it asks.
+func (b *Browser) SecurityKey() {
+	b.t.Helper()
+	b.do("securityKey", nil)
+}
+
 // Authenticator gives the window a passkey provider that says yes to everything.
 func (b *Browser) Authenticator() {
 	b.t.Helper()

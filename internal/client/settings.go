@@ -71,8 +71,15 @@ type Settings struct {
 	// Credentials are the ids of those that count for AuthPrivateKeyJWT.
 	Credentials []string
 
+	// ApprovalChannels are the ways in which people are asked to approve
+	// (async_approval_notification_channels).
+	ApprovalChannels []string
+
 	RefreshToken RefreshToken
 }
+
+// ApprovalByEmail is the one of ApprovalChannels that is known here.
+const ApprovalByEmail = "email"
 
 // Backchannel says how the client learns that a session has ended
 // (reference/authentication.md §4.5).
@@ -187,6 +194,7 @@ type wire struct {
 	} `json:"oidc_logout"`
 	InitiateLogin string            `json:"initiate_login_uri"`
 	LogoURI       string            `json:"logo_uri"`
+	Approval      []string          `json:"async_approval_notification_channels"`
 	Metadata      map[string]string `json:"client_metadata"`
 	RefreshToken  *struct {
 		Rotation     string          `json:"rotation_type"`
@@ -215,7 +223,7 @@ func parseSettings(doc json.RawMessage) Settings {
 		IsFirstParty: w.IsFirstParty == nil || *w.IsFirstParty, OIDCConformant: w.OIDCConformant,
 		IPHeaderTrusted: w.IPHeaderTrusted, CrossOriginAuthentication: w.CrossOrigin, RequirePAR: w.RequirePAR,
 		InitiateLoginURI: w.InitiateLogin, LogoURI: w.LogoURI, Metadata: w.Metadata,
-		PARExpiry: DefaultPARExpiry, Organizations: w.Organizations, SkipNonVerifiablePrompt: w.SkipPrompt,
+		PARExpiry: DefaultPARExpiry, Organizations: w.Organizations, ApprovalChannels: w.Approval, SkipNonVerifiablePrompt: w.SkipPrompt,
 		Backchannel: Backchannel{All: w.OIDCLogout.Initiators.Mode == "all", Initiators: w.OIDCLogout.Initiators.Selected},
 		RefreshToken: RefreshToken{
 			Lifetime: DefaultRefreshLifetime, IdleLifetime: DefaultRefreshIdle, InfiniteLifetime: true, InfiniteIdleLifetime: true,

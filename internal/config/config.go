@@ -30,10 +30,11 @@ type Config struct {
 	TrustedProxies []netip.Prefix
 	OutboundAllow  []netip.Prefix
 
-	// Mail is where mails go; the zero Server is nowhere. MailFrom is set with it.
+	// Mail is where mails go; the zero Server is nowhere. MailFrom is set where they
+	// are sent; where they are only written it may be the zero address.
 	Mail mail.Server
-	// MailFrom is the sender of every mail, MailOperator who gets reports; the
-	// zero address: nobody.
+	// MailFrom is the sender of every mail, MailOperator who gets reports; the zero
+	// address: one made of PublicURL, and nobody.
 	MailFrom, MailOperator netmail.Address
 
 	// SMSDirectory: text messages of connections that name no provider become files
@@ -51,6 +52,12 @@ type Config struct {
 	// long run. Zero: no bound.
 	ManagementBurst int
 	ManagementRate  float64
+	// AuthenticationBurst and AuthenticationRate bound the calls of all to the
+	// Authentication API likewise. AuthenticationHosted: the hosted service's bounds
+	// are in force instead, one by one.
+	AuthenticationBurst  int
+	AuthenticationRate   float64
+	AuthenticationHosted bool
 
 	LogFormat string // json or text
 	LogLevel  slog.Level

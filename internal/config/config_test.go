@@ -133,6 +133,7 @@ import-limit: 3MiB
 import-jobs: 2
 neutral-picture: yes
 management-rate-limit: 50/16.5
+authentication-rate-limit: hosted
 sms: directory
 sms-per-hour: 20
 `)
@@ -145,7 +146,7 @@ sms-per-hour: 20
 		TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("192.0.2.7/32")},
 		OutboundAllow:  []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")},
 		SMSDirectory:   true, SMSPerHour: 20,
-		ImportLimit: 3 << 20, ImportJobs: 2, NeutralPicture: true, ManagementBurst: 50, ManagementRate: 16.5, LogFormat: "json", LogLevel: 4,
+		ImportLimit: 3 << 20, ImportJobs: 2, NeutralPicture: true, ManagementBurst: 50, ManagementRate: 16.5, AuthenticationHosted: true, LogFormat: "json", LogLevel: 4,
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
@@ -436,6 +437,20 @@ func FuzzFile(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestAuthenticationRateLimit(t *testing.T) {
+	for text, want := range map[string]Config{
+		"": {}, "300/5": {AuthenticationBurst: 300, AuthenticationRate: 5}, "hosted": {AuthenticationHosted: true}, "host": {}, "300": {},
+	} {
+		c, err := parse(t, nil, map[string]string{"MANGROVE_AUTHENTICATION_RATE_LIMIT": text}, "")
+		if c.AuthenticationBurst != want.AuthenticationBurst || c.AuthenticationRate != want.AuthenticationRate || c.AuthenticationHosted != want.AuthenticationHosted {
+			t.Errorf("%q: %d/%g, %v", text, c.AuthenticationBurst, c.AuthenticationRate, c.AuthenticationHosted)
+		}
+		if wrong := text == "host" || text == "300"; wrong != (err != nil && strings.Contains(err.Error(), "--authentication-rate-limit")) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 }
 
 func TestRateLimit(t *testing.T) {

@@ -42,6 +42,8 @@ type Flags struct {
 	NeutralPicture Switch `help:"Give users without a picture one of our own instead of a gravatar address, which tells a third party a hash of the e-mail address." env:"MANGROVE_NEUTRAL_PICTURE" group:"Users"`
 
 	ManagementRateLimit string `help:"Calls that one client may make to one group of the Management API's endpoints (reading users, writing users, the rest), as burst/per second, like 50/16 (default: no limit). Each node counts for itself." placeholder:"BURST/RATE" env:"MANGROVE_MANAGEMENT_RATE_LIMIT" group:"Management API"`
+
+	AuthenticationRateLimit string `help:"Calls that all together may make to the Authentication API, as burst/per second, like 300/5; or hosted, for the bounds of the hosted service, endpoint by endpoint (default: no limit). Each node counts for itself." placeholder:"BURST/RATE" env:"MANGROVE_AUTHENTICATION_RATE_LIMIT" group:"Authentication API"`
 }
 
 // Switch is yes or no, as text. The flag alone means yes.

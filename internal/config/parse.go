@@ -73,6 +73,9 @@ func (s Flags) Parse(f *File, getenv func(string) string) (Config, error) {
 	c.ImportJobs = p.number("--import-jobs", s.ImportJobs, 1000)
 	c.NeutralPicture = p.yes("--neutral-picture", s.NeutralPicture)
 	c.ManagementBurst, c.ManagementRate = p.rate("--management-rate-limit", s.ManagementRateLimit)
+	if c.AuthenticationHosted = s.AuthenticationRateLimit == "hosted"; !c.AuthenticationHosted {
+		c.AuthenticationBurst, c.AuthenticationRate = p.rate("--authentication-rate-limit", s.AuthenticationRateLimit)
+	}
 	c.Mail = p.mail(s.Mail)
 	c.MailFrom = p.address("--mail-from", s.MailFrom)
 	c.MailOperator = p.address("--mail-operator", s.MailOperator)
@@ -85,9 +88,7 @@ func (s Flags) Parse(f *File, getenv func(string) string) (Config, error) {
 		p.wrong("--mail", "log prints links and codes, hence is for a public URL on this machine only, like http://localhost:3000")
 	}
 	switch given := s.Mail != ""; {
-	case s.MailFrom == "" && (c.Mail.Directory || c.Mail.Log):
-		c.MailFrom = netmail.Address{Name: "Mangrove", Address: "id@localhost"} // nobody answers what was not sent
-	case given && s.MailFrom == "":
+	case given && s.MailFrom == "" && c.Mail.Host != "":
 		p.wrong("--mail-from", "is needed with a mail server")
 	case !given && (s.MailFrom != "" || s.MailOperator != ""):
 		p.wrong("--mail", "is needed with --mail-from and --mail-operator")

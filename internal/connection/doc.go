@@ -8,5 +8,5 @@
 // password policy (policy.go), the typed options of oidc and okta
 // (oidcoptions.go), the use cases (service.go), the first database (bootstrap.go).
 // Does not own: protocol work with upstreams (upstream), SQL (store), wire form (mgmt).
-// May import: errs, opt, schema, strictjson, profile, passwd, audit.
+// May import: errs, opt, schema, strictjson, oauth, profile, passwd, audit.
 package connection

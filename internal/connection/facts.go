@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"mangrove/internal/oauth"
 	"mangrove/internal/passwd"
 	"mangrove/internal/profile"
 	"mangrove/internal/strictjson"
@@ -46,8 +47,12 @@ func (c *Connection) DomainConnection() bool { return c.view().domain }
 // DisplayName is display_name, or the name.
 func (c *Connection) DisplayName() string { return c.view().display }
 
-// EnabledFor reports whether the client may use the connection.
+// EnabledFor reports whether the client may use the connection. Clients that
+// registered themselves may use those of the domain: nobody lists them one by one.
 func (c *Connection) EnabledFor(clientID string) bool {
+	if oauth.SelfRegistered(clientID) && c.DomainConnection() {
+		return true
+	}
 	for _, id := range c.EnabledClients {
 		if id == clientID {
 			return true
@@ -141,6 +146,7 @@ func newView(c *Connection) *view {
 		active:  true,
 		shown:   shownOptions(c.Options, o),
 	}
+	v.facts.Disabled = v.facts.Disabled && !v.domain
 	if a := extra.Object("authentication"); a.Has("active") {
 		v.active = a.Flag("active")
 	}

@@ -87,16 +87,6 @@ func FuzzNormalize(f *testing.F) {
 	})
 }
 
-func TestOrigin(t *testing.T) {
-	for ip, want := range map[string]string{
-		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8::1": "2001:db8::/64", "2001:db8::ffff:1%eth0": "2001:db8::/64", "": "", "x": "x",
-	} {
-		if got := Origin(ip); got != want {
-			t.Errorf("%q: %q", ip, got)
-		}
-	}
-}
-
 // shelf is a store of one code.
 type shelf struct {
 	Store

@@ -3,7 +3,6 @@ package device
 import (
 	"context"
 	"errors"
-	"net/netip"
 	"time"
 )
 
@@ -18,9 +17,10 @@ const (
 // answer to a poll.
 var ErrGuessing = errors.New("device: too many wrong codes")
 
-// Find looks for the code that a person typed at the address, and for no more than
-// MaxGuesses wrong ones. It counts before it looks, so that guesses at the same
-// moment are counted too. Errors: ErrUnknown, ErrGuessing.
+// Find looks for the code that a person typed, and for no more than MaxGuesses
+// wrong ones of an origin, the name under which the person's address is counted
+// (guard.Network). It counts before it looks, so that guesses at the same moment
+// are counted too. Errors: ErrUnknown, ErrGuessing.
 func Find(ctx context.Context, s Store, typed, origin string, now time.Time) (Code, error) {
 	at, until := now.UnixMicro(), now.Add(GuessWindow).UnixMicro()
 	n, err := s.CountGuess(ctx, origin, 1, at, until)
@@ -39,22 +39,4 @@ func Find(ctx context.Context, s Store, typed, origin string, now time.Time) (Co
 	}
 	_, err = s.CountGuess(ctx, origin, -1, at, until)
 	return c, err
-}
-
-// Origin is under what the guesses of an address are counted: one network is one
-// origin, since whoever has an IPv6 address has all of its /64.
-func Origin(ip string) string {
-	a, err := netip.ParseAddr(ip)
-	if err != nil {
-		return ip
-	}
-	a = a.Unmap().WithZone("")
-	if a.Is4() {
-		return a.String()
-	}
-	p, err := a.Prefix(64)
-	if err != nil {
-		return a.String()
-	}
-	return p.String()
 }

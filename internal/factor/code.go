@@ -8,6 +8,7 @@ import (
 	"math/big"
 
 	"mangrove/internal/audit"
+	"mangrove/internal/errs"
 	"mangrove/internal/letter"
 	"mangrove/internal/token"
 	"mangrove/internal/user"
@@ -50,6 +51,9 @@ func (s *Service) SendCode(ctx context.Context, u *user.User, f Factor, a Actor)
 	if err := s.guess(ctx, u, a, Sending); err != nil {
 		return "", err
 	}
+	if err := s.countSMS(ctx, u, f, a); err != nil {
+		return "", err
+	}
 	secret, code := token.NewSecret(), newCode()
 	err := s.Store.SaveChallenge(ctx, Challenge{
 		Hash: token.HashOf(secret), UserID: string(u.ID), Device: f.Device, CodeHash: codeHash(secret, code),
@@ -74,8 +78,34 @@ func (s *Service) SendCode(ctx context.Context, u *user.User, f Factor, a Actor)
 	return secret, s.Audit.AppendEvents(ctx, s.event(audit.FactorSMSSent, u, a, Phone))
 }
 
+// countSMS keeps within the ceilings of text messages.
+func (s *Service) countSMS(ctx context.Context, u *user.User, f Factor, a Actor) error {
+	if f.Kind != Phone || s.CountSMS == nil {
+		return nil
+	}
+	ip := a.IP
+	if f.Confirmed {
+		ip = ""
+	}
+	err := s.CountSMS(ctx, ip, f.Detail.Address)
+	if errs.KindOf(err) == errs.TooMany {
+		return s.limited(ctx, u, a)
+	}
+	return err
+}
+
 // CheckCode checks a code that was sent. Errors: ErrWrong, ErrLimited.
 func (s *Service) CheckCode(ctx context.Context, u *user.User, secret, code string, a Actor) (Kind, error) {
+	return s.code(ctx, u, secret, code, asked, a)
+}
+
+// ConfirmCode takes the first code that was sent to a factor which Associate began
+// to enroll. proven: a second factor was shown. Errors: ErrWrong, ErrLimited.
+func (s *Service) ConfirmCode(ctx context.Context, u *user.User, secret, code string, proven bool, a Actor) (Kind, error) {
+	return s.code(ctx, u, secret, code, confirming(proven), a)
+}
+
+func (s *Service) code(ctx context.Context, u *user.User, secret, code string, may choice, a Actor) (Kind, error) {
 	if err := s.guess(ctx, u, a, Guessing); err != nil {
 		return "", err
 	}
@@ -93,7 +123,7 @@ func (s *Service) CheckCode(ctx context.Context, u *user.User, secret, code stri
 	}
 	typed, ok := typedCode(code)
 	match := subtle.ConstantTimeCompare([]byte(c.CodeHash), []byte(codeHash(secret, typed))) == 1
-	for _, f := range asked(all, Kind.OutOfBand) {
+	for _, f := range may(all, Kind.OutOfBand) {
 		if f.Device != c.Device || c.UserID != string(u.ID) || !ok || !match {
 			continue
 		}
@@ -109,35 +139,40 @@ func (s *Service) CheckCode(ctx context.Context, u *user.User, secret, code stri
 	return "", s.wrong(ctx, u, a, audit.FactorFailed, "")
 }
 
-// EnrollEmail takes the user's own address as a factor, once a code that was sent
-// there is right. Errors: ErrWrong, ErrLimited, ErrMany.
-func (s *Service) EnrollEmail(ctx context.Context, u *user.User, address, secret, code string, a Actor) (recovery string, err error) {
-	if err := s.guess(ctx, u, a, Guessing); err != nil {
+// EnrollCode takes an address or a number as a factor, once a code that was sent
+// there is right; to is the factor to which the code with the secret was sent.
+// Errors: ErrWrong, ErrLimited, ErrMany.
+func (s *Service) EnrollCode(ctx context.Context, u *user.User, to Factor, secret, code string, a Actor) (recovery string, err error) {
+	if err := s.rightCode(ctx, u, to, secret, code, a); err != nil {
 		return "", err
+	}
+	return s.enroll(ctx, u, Factor{Kind: to.Kind, Detail: Detail{Address: to.Detail.Address}}, 0, a)
+}
+
+// rightCode uses up the code of a factor that is being enrolled.
+func (s *Service) rightCode(ctx context.Context, u *user.User, to Factor, secret, code string, a Actor) error {
+	if err := s.guess(ctx, u, a, Guessing); err != nil {
+		return err
 	}
 	hash := token.HashOf(secret)
 	c, err := s.Store.TryChallenge(ctx, hash, s.Now().UnixMicro())
 	if err != nil && !errors.Is(err, ErrNone) {
-		return "", err
+		return err
 	}
 	typed, ok := typedCode(code)
 	match := subtle.ConstantTimeCompare([]byte(c.CodeHash), []byte(codeHash(secret, typed))) == 1
-	if err != nil || !ok || !match || c.UserID != string(u.ID) || c.Device != enrollingDevice {
-		return "", s.wrong(ctx, u, a, audit.FactorFailed, Email)
+	if err != nil || !ok || !match || c.UserID != string(u.ID) || c.Device != to.Device {
+		return s.wrong(ctx, u, a, audit.FactorFailed, to.Kind)
 	}
-	if taken, err := s.Store.TakeChallenge(ctx, hash); err != nil || !taken {
-		if err != nil {
-			return "", err
-		}
-		return "", s.wrong(ctx, u, a, audit.FactorFailed, Email)
+	taken, err := s.Store.TakeChallenge(ctx, hash)
+	if err == nil && !taken {
+		return s.wrong(ctx, u, a, audit.FactorFailed, to.Kind)
 	}
-	return s.enroll(ctx, u, Factor{Kind: Email, Detail: Detail{Address: address}}, 0, a)
+	return err
 }
 
-// enrollingDevice stands for a factor that is not there yet.
-const enrollingDevice = "dev_enrolling"
-
-// Enrolling is the factor to which SendCode sends the code of EnrollEmail.
-func Enrolling(address string) Factor {
-	return Factor{Device: enrollingDevice, Kind: Email, Detail: Detail{Address: address}}
+// Enrolling is the factor to which SendCode sends the code of EnrollCode. Its
+// device stands for the address: the code for one proves no other.
+func Enrolling(k Kind, address string) Factor {
+	return Factor{Device: "dev_" + token.HashOf(string(k) + "\x00" + address)[:16], Kind: k, Detail: Detail{Address: address}}
 }

@@ -4,7 +4,8 @@
 // Owns: the Factor noun and its kinds, when a second factor is due (due.go), how
 // each kind is enrolled and checked (totp.go, recovery.go, code.go, key.go), how
 // often one may guess (guess.go), the mfa_token (token.go), trusted browsers
-// (browser.go), for whom an enrollment ticket is good (ticket.go).
+// (browser.go), for whom an enrollment ticket is good (ticket.go), the passkey
+// ceremonies that applications begin (apppasskey.go).
 // Does not own: factors that an import brought (user/factors.go), which it asks
 // for all the same, SQL (store), pages (login), HTTP (op, mgmt), mails (letter).
 // May import: errs, profile, audit, connection, letter, session, tenant, token, user.

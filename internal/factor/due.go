@@ -37,13 +37,20 @@ type Facts struct {
 	Enrollable bool
 	// Trusted: this browser showed one less than thirty days ago.
 	Trusted bool
+	// Insist: the request is about the factors themselves. Whoever has one shows it,
+	// whatever the connection says and whichever browser it is.
+	Insist bool
 }
 
 // Due is the rule of when a second factor is asked for. Whoever has one is always
 // asked; a trusted browser stands in for it, unless the request itself asks.
 func Due(f Facts) Step {
 	switch {
-	case f.Off, f.Shown:
+	case f.Shown:
+		return NoStep
+	case f.Enrolled && f.Insist:
+		return ChallengeStep
+	case f.Off:
 		return NoStep
 	case f.Enrolled && f.Trusted && !f.Asked:
 		return NoStep

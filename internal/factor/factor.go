@@ -10,6 +10,7 @@ import (
 	"mangrove/internal/audit"
 	"mangrove/internal/errs"
 	"mangrove/internal/letter"
+	"mangrove/internal/user"
 )
 
 // Kind of a factor, which is also the prefix of its id
@@ -165,6 +166,14 @@ type Store interface {
 	OfferedAt(ctx context.Context, userID string) (int64, error)
 	SetOfferedAt(ctx context.Context, userID string, at int64) error
 
+	// CreateUserWithKey creates a user whose only proof is a passkey, with the handle
+	// by which authenticators know the user. Errors: those of user.Store.CreateUser,
+	// ErrExists for a key that somebody has.
+	CreateUserWithKey(ctx context.Context, u *user.User, e user.Effect, f Factor, handle string) error
+	SavePasskeySession(ctx context.Context, p PasskeySession) error
+	// TakePasskeySession gives one that has not ended to one caller; ErrNone.
+	TakePasskeySession(ctx context.Context, hash, clientID string, now int64) (PasskeySession, error)
+
 	TrustBrowser(ctx context.Context, hash, userID string, expiresAt int64) error
 	// BrowserTrusted reports whether the browser is trusted for that user.
 	BrowserTrusted(ctx context.Context, hash, userID string, now int64) (bool, error)
@@ -180,6 +189,8 @@ type Store interface {
 	SaveEnrollmentTicket(ctx context.Context, t Ticket, letters []letter.Letter, e audit.Event) error
 	// EnrollmentTicket finds one that has not ended; ErrTicket.
 	EnrollmentTicket(ctx context.Context, hash string, now int64) (Ticket, error)
+	// UpdateEnrollmentTicket stores Phone and Secret of one that has not ended; ErrTicket.
+	UpdateEnrollmentTicket(ctx context.Context, t Ticket, now int64) error
 	// TakeEnrollmentTicket deletes it: of any number of calls one is true.
 	TakeEnrollmentTicket(ctx context.Context, hash string, now int64) (bool, error)
 }

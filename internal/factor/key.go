@@ -37,7 +37,10 @@ type Credential struct {
 func FingerprintOf(credentialID []byte) string { return token.HashOf(string(credentialID)) }
 
 // Keys is WebAuthn for one relying party.
-type Keys struct{ w *webauthn.WebAuthn }
+type Keys struct {
+	w      *webauthn.WebAuthn
+	config webauthn.Config
+}
 
 // NewKeys makes the relying party of the host of the public URL. It fails for
 // hosts that WebAuthn knows no relying party for, such as an IP address.
@@ -46,13 +49,25 @@ func NewKeys(publicURL string) (*Keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := webauthn.New(&webauthn.Config{
-		RPID: u.Hostname(), RPDisplayName: u.Hostname(), RPOrigins: []string{u.Scheme + "://" + u.Host},
-	})
+	config := webauthn.Config{RPID: u.Hostname(), RPDisplayName: u.Hostname(), RPOrigins: []string{u.Scheme + "://" + u.Host}}
+	w, err := webauthn.New(&config)
 	if err != nil {
 		return nil, err
 	}
-	return &Keys{w}, nil
+	return &Keys{w, config}, nil
+}
+
+// RPID is the domain that credentials are for.
+func (k *Keys) RPID() string { return k.config.RPID }
+
+// at is the relying party for answers that come from other origins, too.
+func (k *Keys) at(origins []string) (*webauthn.WebAuthn, error) {
+	if len(origins) == 0 {
+		return k.w, nil
+	}
+	config := k.config
+	config.RPOrigins = slices.Concat(config.RPOrigins, origins)
+	return webauthn.New(&config)
 }
 
 // owner is a user as the library wants to see one.
@@ -243,15 +258,20 @@ func (s *Service) EnrollKey(ctx context.Context, u *user.User, k Kind, session j
 	if err != nil {
 		return failed()
 	}
+	return s.enroll(ctx, u, s.Keys.factor(k, c, o.handle, a), 0, a)
+}
+
+// factor is what is kept of a new credential.
+func (k *Keys) factor(kind Kind, c *webauthn.Credential, handle []byte, a Actor) Factor {
 	credential := &Credential{
 		ID: c.ID, PublicKey: c.PublicKey, AAGUID: c.Authenticator.AAGUID, SignCount: c.Authenticator.SignCount,
-		BackupEligible: c.Flags.BackupEligible, BackedUp: c.Flags.BackupState, RPID: s.Keys.w.Config.RPID,
-		UserHandle: base64.RawURLEncoding.EncodeToString(o.handle), UserAgent: a.UserAgent,
+		BackupEligible: c.Flags.BackupEligible, BackedUp: c.Flags.BackupState, RPID: k.RPID(),
+		UserHandle: base64.RawURLEncoding.EncodeToString(handle), UserAgent: a.UserAgent,
 	}
 	for _, t := range c.Transport {
 		credential.Transports = append(credential.Transports, string(t))
 	}
-	return s.enroll(ctx, u, Factor{Kind: k, Fingerprint: FingerprintOf(c.ID), Detail: Detail{Credential: credential}}, 0, a)
+	return Factor{Kind: kind, Fingerprint: FingerprintOf(c.ID), Detail: Detail{Credential: credential}}
 }
 
 // BeginPasskey asks whoever is there for a passkey.
@@ -268,16 +288,21 @@ func (s *Service) BeginPasskey() (Ceremony, error) {
 
 // CheckPasskey finds whose passkey answered. ErrWrong says the same for a key that
 // nobody has and for a wrong signature. An answer whose count did not grow comes
-// of a copy of the key and is refused.
-func (s *Service) CheckPasskey(ctx context.Context, session json.RawMessage, response string, a Actor) (*user.User, error) {
+// of a copy of the key and is refused. origins are those from which the answer may
+// come, beside our own.
+func (s *Service) CheckPasskey(ctx context.Context, session json.RawMessage, response string, a Actor, origins ...string) (*user.User, error) {
 	begun, parsed, ok := s.answer(session, response)
 	if !ok {
 		return nil, ErrWrong
 	}
+	w, err := s.Keys.at(origins)
+	if err != nil {
+		return nil, err
+	}
 	var u *user.User
 	var keys []Factor
 	var failure error // of ours
-	c, err := s.Keys.w.ValidateDiscoverableLogin(func(_, handle []byte) (webauthn.User, error) {
+	c, err := w.ValidateDiscoverableLogin(func(_, handle []byte) (webauthn.User, error) {
 		id, err := s.Store.UserOfHandle(ctx, base64.RawURLEncoding.EncodeToString(handle))
 		if err == nil {
 			u, err = s.Users.User(ctx, user.ID(id))
@@ -304,7 +329,11 @@ func (s *Service) CheckPasskey(ctx context.Context, session json.RawMessage, res
 
 // SignedIn records a sign-in by passkey.
 func (s *Service) SignedIn(ctx context.Context, u *user.User, c *connection.Connection, a Actor) error {
-	e := s.event(audit.LoginOK, u, a, "")
+	kind := audit.LoginOK
+	if a.LoginEvent != "" {
+		kind = a.LoginEvent
+	}
+	e := s.event(kind, u, a, "")
 	e.Connection, e.ConnectionID = c.Name, c.ID
 	login := user.Logins{Last: e.At, IP: a.IP, Count: 1}
 	return s.Users.RecordLogin(ctx, u.ID, login, "", "", user.Effect{Events: []audit.Event{e}})

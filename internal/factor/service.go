@@ -33,6 +33,10 @@ type Service struct {
 	PublicURL string
 	// SMS hands a code to the gateway; nil: there is none, and no phone can be asked.
 	SMS func(ctx context.Context, phone, code, language string) error
+	// CountSMS counts a text message to a phone against the ceilings of all messages;
+	// ip is the address from which somebody named the number, empty for one that is
+	// enrolled. Errors of kind errs.TooMany. Nil: nothing is counted.
+	CountSMS func(ctx context.Context, ip, phone string) error
 	// Keys speaks WebAuthn; nil: no keys and no passkeys.
 	Keys *Keys
 }
@@ -118,6 +122,11 @@ func (s *Service) guess(ctx context.Context, u *user.User, a Actor, kind GuessKi
 	if err != nil || ok {
 		return err
 	}
+	return s.limited(ctx, u, a)
+}
+
+// limited records that somebody did something too often.
+func (s *Service) limited(ctx context.Context, u *user.User, a Actor) error {
 	if err := s.Audit.AppendEvents(ctx, s.event(audit.FactorLimited, u, a, "")); err != nil {
 		return err
 	}
@@ -167,15 +176,43 @@ func (s *Service) told(u *user.User, a Actor, k Kind) []letter.Letter {
 // asked are the factors of a kind that can be shown now: confirmed ones, or, for
 // somebody who has none at all, what waits to be confirmed.
 func asked(all []Factor, match func(Kind) bool) []Factor {
-	waiting := len(Seconds(all)) == 0
+	return of(all, match, len(Seconds(all)) == 0)
+}
+
+// of are the factors of a kind: those that wait to be confirmed, or the others.
+func of(all []Factor, match func(Kind) bool, waiting bool) []Factor {
 	return slices.DeleteFunc(slices.Clone(all), func(f Factor) bool {
 		return !match(f.Kind) || f.Confirmed == waiting
 	})
 }
 
+// choice is which factors a code may belong to.
+type choice func(all []Factor, match func(Kind) bool) []Factor
+
+// confirming is the choice of who confirms an enrollment. Whoever has a factor
+// has shown it before (proven).
+func confirming(proven bool) choice {
+	return func(all []Factor, match func(Kind) bool) []Factor {
+		if len(Seconds(all)) > 0 && !proven {
+			return nil
+		}
+		return of(all, match, true)
+	}
+}
+
 // CheckOTP checks the code of an authenticator application. Each time step is
 // good for one sign-in. Errors: ErrWrong, ErrLimited.
 func (s *Service) CheckOTP(ctx context.Context, u *user.User, code string, a Actor) error {
+	return s.otp(ctx, u, code, asked, a)
+}
+
+// ConfirmOTP takes the first code of an application that Associate began to
+// enroll. proven: a second factor was shown. Errors: ErrWrong, ErrLimited.
+func (s *Service) ConfirmOTP(ctx context.Context, u *user.User, code string, proven bool, a Actor) error {
+	return s.otp(ctx, u, code, confirming(proven), a)
+}
+
+func (s *Service) otp(ctx context.Context, u *user.User, code string, may choice, a Actor) error {
 	if err := s.guess(ctx, u, a, Guessing); err != nil {
 		return err
 	}
@@ -184,7 +221,7 @@ func (s *Service) CheckOTP(ctx context.Context, u *user.User, code string, a Act
 		return err
 	}
 	typed, ok := typedCode(code)
-	for _, f := range asked(all, func(k Kind) bool { return k == TOTP }) {
+	for _, f := range may(all, func(k Kind) bool { return k == TOTP }) {
 		step, match := matchingStep(f.Detail.Secret, typed, s.Now().Unix())
 		if !ok || !match {
 			continue
@@ -366,9 +403,10 @@ type Association struct {
 // enrollmentLifetime is how long an enrollment waits for its first code.
 const enrollmentLifetime = 10 * 60 * 1_000_000
 
-// Associate begins an enrollment that the first right code confirms. Errors:
-// ErrUnservable, ErrEnrolled, ErrLimited, ErrNotSent.
-func (s *Service) Associate(ctx context.Context, u *user.User, k Kind, address string, a Actor) (Association, error) {
+// Associate begins an enrollment that the first right code confirms. proven: a
+// second factor was shown; without, only the first one can be enrolled. Errors:
+// ErrUnservable, ErrEnrolled, ErrMany, ErrLimited, ErrNotSent.
+func (s *Service) Associate(ctx context.Context, u *user.User, k Kind, address string, proven bool, a Actor) (Association, error) {
 	kinds, err := s.Enrollable(ctx)
 	if err != nil {
 		return Association{}, err
@@ -380,8 +418,11 @@ func (s *Service) Associate(ctx context.Context, u *user.User, k Kind, address s
 	if err != nil {
 		return Association{}, err
 	}
-	if len(Seconds(all)) > 0 {
+	if len(Seconds(all)) > 0 && !proven {
 		return Association{}, ErrEnrolled
+	}
+	if len(all) >= MaxFactors {
+		return Association{}, ErrMany
 	}
 	now := s.Now().UnixMicro()
 	f := Factor{UserID: string(u.ID), Device: NewDevice(), Kind: k, CreatedAt: now, ExpiresAt: now + enrollmentLifetime}
@@ -420,6 +461,8 @@ type Question struct {
 	ACRValues string
 	// Browser is the secret of the cookie of a trusted browser; empty: none.
 	Browser string
+	// Insist: the request is about the factors themselves.
+	Insist bool
 	// CanEnroll says which kinds can be enrolled where the question comes from.
 	CanEnroll func(Kind) bool
 }
@@ -448,7 +491,7 @@ func (s *Service) Due(ctx context.Context, u *user.User, q Question) (a Answer, 
 	a.Kinds = slices.DeleteFunc(a.Kinds, func(k Kind) bool { return !q.CanEnroll(k) })
 	f := Facts{
 		Off: q.Connection != nil && Off(q.Connection), Shown: slices.Contains(q.Methods, session.MFA), Asked: Asked(q.ACRValues),
-		Always: t.MFA.Always, Enrolled: len(Seconds(a.All)) > 0, Enrollable: len(a.Kinds) > 0,
+		Always: t.MFA.Always, Enrolled: len(Seconds(a.All)) > 0, Enrollable: len(a.Kinds) > 0, Insist: q.Insist,
 	}
 	if f.Enrolled && q.Browser != "" {
 		if f.Trusted, err = s.Trusted(ctx, q.Browser, string(u.ID)); err != nil {

@@ -284,7 +284,7 @@ func TestRecoveryCodes(t *testing.T) {
 
 func TestAssociate(t *testing.T) {
 	r, ctx := newRig(t), t.Context()
-	made, err := r.Associate(ctx, r.ann, factor.TOTP, "", by)
+	made, err := r.Associate(ctx, r.ann, factor.TOTP, "", false, by)
 	must(t, err)
 	if r.kinds(t, r.ann) != "recovery-code? totp?" || len(made.Recovery) != 24 {
 		t.Fatalf("%s", r.kinds(t, r.ann))
@@ -302,12 +302,12 @@ func TestAssociate(t *testing.T) {
 	}
 	_, err = r.CheckRecovery(ctx, r.ann, made.Recovery, by)
 	is(t, "its recovery code afterwards", err, nil)
-	_, err = r.Associate(ctx, r.ann, factor.TOTP, "", by)
+	_, err = r.Associate(ctx, r.ann, factor.TOTP, "", false, by)
 	is(t, "another one", err, factor.ErrEnrolled)
 
-	stale, err := r.Associate(ctx, r.ben, factor.Email, "ben@example.com", by)
+	stale, err := r.Associate(ctx, r.ben, factor.Email, "ben@example.com", false, by)
 	must(t, err)
-	made, err = r.Associate(ctx, r.ben, factor.Phone, "+15551239167", by)
+	made, err = r.Associate(ctx, r.ben, factor.Phone, "+15551239167", false, by)
 	must(t, err)
 	_, err = r.CheckCode(ctx, r.ben, stale.Secret, r.code(), by)
 	is(t, "an enrollment that was replaced", err, factor.ErrWrong)
@@ -319,17 +319,17 @@ func TestAssociate(t *testing.T) {
 
 	r.settings.MFA = tenant.MFA{}
 	for _, k := range []factor.Kind{factor.TOTP, factor.Phone, factor.Email, factor.Roaming, factor.Passkey, "other"} {
-		_, err = r.Associate(ctx, r.ann, k, "", by)
+		_, err = r.Associate(ctx, r.ann, k, "", false, by)
 		is(t, string(k), err, factor.ErrUnservable)
 	}
 	r.settings.MFA.WebAuthnRoaming = true
-	_, err = r.Associate(ctx, r.ann, factor.Roaming, "", by)
+	_, err = r.Associate(ctx, r.ann, factor.Roaming, "", false, by)
 	is(t, "a key without a browser", err, factor.ErrUnservable)
 }
 
 func TestEnrollmentsEnd(t *testing.T) {
 	r, ctx := newRig(t), t.Context()
-	made, err := r.Associate(ctx, r.ann, factor.TOTP, "", by)
+	made, err := r.Associate(ctx, r.ann, factor.TOTP, "", false, by)
 	must(t, err)
 	r.pass(11 * time.Minute)
 	is(t, "after ten minutes", r.CheckOTP(ctx, r.ann, r.otp(t, made.Factor.Detail.Secret), by), factor.ErrWrong)
@@ -656,15 +656,15 @@ func TestOfferingPasskeys(t *testing.T) {
 	offered(false, "without WebAuthn")
 }
 
-func TestEnrollEmail(t *testing.T) {
+func TestEnrollCode(t *testing.T) {
 	r, ctx := newRig(t), t.Context()
-	secret, err := r.SendCode(ctx, r.ann, factor.Enrolling("ann@example.com"), by)
+	secret, err := r.SendCode(ctx, r.ann, factor.Enrolling(factor.Email, "ann@example.com"), by)
 	must(t, err)
 	_, err = r.CheckCode(ctx, r.ann, secret, r.code(), by)
 	is(t, "as a factor that is there", err, factor.ErrWrong)
-	_, err = r.EnrollEmail(ctx, r.ben, "ann@example.com", secret, r.code(), by)
+	_, err = r.EnrollCode(ctx, r.ben, factor.Enrolling(factor.Email, "ann@example.com"), secret, r.code(), by)
 	is(t, "by somebody else", err, factor.ErrWrong)
-	recovery, err := r.EnrollEmail(ctx, r.ann, "ann@example.com", secret, r.code(), by)
+	recovery, err := r.EnrollCode(ctx, r.ann, factor.Enrolling(factor.Email, "ann@example.com"), secret, r.code(), by)
 	if err != nil || recovery == "" || r.kinds(t, r.ann) != "email recovery-code" {
 		t.Errorf("%q %v %s", recovery, err, r.kinds(t, r.ann))
 	}

@@ -11,14 +11,19 @@ import (
 	"mangrove/internal/user"
 )
 
-// Ticket lets who holds it enroll an authenticator application for a user, once
-// (POST /guardian/enrollments/ticket).
+// Ticket lets who holds it enroll an authenticator application, or a phone, for a
+// user, once (POST /guardian/enrollments/ticket).
 type Ticket struct {
 	Hash   string `json:"-"` // of its secret
 	UserID string `json:"-"`
 	// Seed is the secret that the page shows. It is made with the ticket, so that
 	// the page stays the same however often it is opened.
 	Seed string `json:"seed"`
+	// Kind is TOTP or Phone; empty: TOTP.
+	Kind Kind `json:"kind,omitzero"`
+	// Phone is the number that was typed, to which the code with the secret was sent.
+	Phone  string `json:"phone,omitzero"`
+	Secret string `json:"secret,omitzero"`
 	// Multiple: also somebody who has one may enroll another.
 	Multiple  bool  `json:"multiple,omitzero"`
 	ExpiresAt int64 `json:"-"` // microseconds
@@ -39,13 +44,14 @@ type TicketRequest struct {
 	SendMail bool
 	Language string
 	Multiple bool
+	Kind     Kind // TOTP or Phone
 }
 
 // NewTicket makes a ticket and returns its secret and its URL.
 func (s *Service) NewTicket(ctx context.Context, u *user.User, r TicketRequest, e audit.Event) (id, link string, err error) {
 	now := s.Now().UnixMicro()
 	secret := token.NewSecret()
-	t := Ticket{Hash: token.HashOf(secret), UserID: string(u.ID), Seed: NewSeed(), Multiple: r.Multiple, ExpiresAt: now + TicketLifetime}
+	t := Ticket{Hash: token.HashOf(secret), UserID: string(u.ID), Seed: NewSeed(), Kind: r.Kind, Multiple: r.Multiple, ExpiresAt: now + TicketLifetime}
 	link = s.PublicURL + TicketPath + "?ticket=" + secret
 	var letters []letter.Letter
 	if r.SendMail {
@@ -91,6 +97,30 @@ func (s *Service) Redeem(ctx context.Context, t Ticket, u *user.User, code strin
 		return "", err
 	}
 	return s.enroll(ctx, u, Factor{Kind: TOTP, Detail: Detail{Secret: t.Seed}}, step, a)
+}
+
+// SendTicketCode sends a code to the number that the page of a ticket was told.
+// Errors: those of SendCode, ErrTicket.
+func (s *Service) SendTicketCode(ctx context.Context, t Ticket, u *user.User, phone string, a Actor) (Ticket, error) {
+	secret, err := s.SendCode(ctx, u, Enrolling(Phone, phone), a)
+	if err != nil {
+		return t, err
+	}
+	t.Phone, t.Secret = phone, secret
+	return t, s.Store.UpdateEnrollmentTicket(ctx, t, s.Now().UnixMicro())
+}
+
+// RedeemPhone takes the phone of a ticket, once its first code is right. Errors:
+// ErrTicket, and those of EnrollCode.
+func (s *Service) RedeemPhone(ctx context.Context, t Ticket, u *user.User, code string, a Actor) (recovery string, err error) {
+	to := Enrolling(Phone, t.Phone)
+	if err := s.rightCode(ctx, u, to, t.Secret, code, a); err != nil {
+		return "", err
+	}
+	if err := s.SpendTicket(ctx, t); err != nil {
+		return "", err
+	}
+	return s.enroll(ctx, u, Factor{Kind: Phone, Detail: Detail{Address: t.Phone}}, 0, a)
 }
 
 // SpendTicket uses it up: of any number of calls one succeeds. ErrTicket.

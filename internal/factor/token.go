@@ -34,6 +34,8 @@ type Grant struct {
 	Scope    string   `json:"scope,omitzero"` // as sent
 	Gty      string   `json:"gty,omitzero"`   // of the access token
 	Methods  []string `json:"methods,omitzero"`
+	// ConnectionID is that of the first factor; empty: not known.
+	ConnectionID string `json:"connection_id,omitzero"`
 }
 
 // Refusals of an mfa_token (reference/authentication.md §3.10).

@@ -45,6 +45,7 @@ type mailParams struct {
 	ConnectionID string `json:"connection_id"`
 	Subject      string `json:"subject"`
 	ClientID     string `json:"client_id,omitzero"`
+	Language     string `json:"language,omitzero"`
 }
 
 // NewID is job_ and 16 letters and digits, 80 bits of them random.
@@ -53,9 +54,9 @@ func NewID() string { return "job_" + rand.Text()[:16] }
 // ForVerification is the pending job of a verification mail. Its connection is
 // a parameter only: the wire form of such a job names none (reference/users.md §8).
 func ForVerification(m user.VerificationMail, actorClientID string) *Job {
-	params, err := json.Marshal(mailParams{string(m.UserID), m.ConnectionID, m.Subject, m.ApplicationID})
+	params, err := json.Marshal(mailParams{string(m.UserID), m.ConnectionID, m.Subject, m.ApplicationID, m.Language})
 	if err != nil {
-		panic(err) // four strings always encode
+		panic(err) // five strings always encode
 	}
 	return &Job{
 		ID: NewID(), Type: VerificationEmail, Status: Pending, Params: params,
@@ -82,7 +83,7 @@ func (t *task) sendVerification() error {
 	if err := json.Unmarshal(t.job.Params, &p); err != nil {
 		return err
 	}
-	m := user.VerificationMail{UserID: user.ID(p.UserID), ConnectionID: p.ConnectionID, Subject: p.Subject, ApplicationID: p.ClientID}
+	m := user.VerificationMail{UserID: user.ID(p.UserID), ConnectionID: p.ConnectionID, Subject: p.Subject, ApplicationID: p.ClientID, Language: p.Language}
 	if t.Mail == nil {
 		return t.notSent(m, letter.ErrNoServer.Text)
 	}

@@ -95,7 +95,7 @@ func (w *world) ask(m user.VerificationMail) *job.Job {
 func TestVerificationMail(t *testing.T) {
 	p := &postbox{}
 	w, r := mails(t, p)
-	j := w.ask(user.VerificationMail{})
+	j := w.ask(user.VerificationMail{Language: "de"})
 	work(t, r)
 	w.want(j, job.Completed, "", job.Summary{})
 	if len(p.letters) != 1 {
@@ -103,7 +103,7 @@ func TestVerificationMail(t *testing.T) {
 	}
 	l := p.letters[0]
 	secret, ok := strings.CutPrefix(l.URL, "https://id.example/u/email-verification?ticket=")
-	if l.To != "ann@example.com" || l.Template != letter.VerifyEmail || l.Lifetime != int64(ticket.DefaultLifetime/time.Second) || l.UserID != "auth0|ann" || !ok {
+	if l.To != "ann@example.com" || l.Template != letter.VerifyEmail || l.Lifetime != int64(ticket.DefaultLifetime/time.Second) || l.UserID != "auth0|ann" || l.Language != "de" || !ok {
 		t.Errorf("%+v", l)
 	}
 	res, err := r.Letters.(*ticket.Service).Look(bg, ticket.VerifyEmail, strings.TrimSuffix(secret, "#"))

@@ -88,6 +88,33 @@ func (s *Service) Rotate(ctx context.Context, by audit.Event) (Key, error) {
 	return next, s.Ring.Load(ctx)
 }
 
+// Prepare makes the next key if there is none, so that who keeps a copy of the
+// published keys knows each before it signs. It asks first: of a store that has
+// one nothing is written.
+func (s *Service) Prepare(ctx context.Context) error {
+	has := func(keys []Key) bool {
+		return slices.ContainsFunc(keys, func(k Key) bool { return k.State == Next })
+	}
+	if keys, err := s.Store.Keys(ctx); err != nil || has(keys) {
+		return err
+	}
+	now := s.Now()
+	next, err := Generate(s.Host, now)
+	if err != nil {
+		return err
+	}
+	next.State, next.Since = Next, now.UnixMicro()
+	if _, err = s.Store.UpdateKeys(ctx, func(keys []Key) ([]Key, error) {
+		if has(keys) {
+			return keys, nil
+		}
+		return append(slices.Clone(keys), next), nil
+	}, audit.Event{}); err != nil {
+		return err
+	}
+	return s.Ring.Load(ctx)
+}
+
 // Revoke ends a key: nothing that it signed is valid any more. ErrNoSuchKey; the
 // current key is refused.
 func (s *Service) Revoke(ctx context.Context, id string, by audit.Event) (Key, error) {

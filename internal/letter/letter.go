@@ -22,6 +22,7 @@ const (
 	EnrollmentEmail   = "enrollment_email"
 	MFACode           = "mfa_oob_code"
 	UserInvitation    = "user_invitation"
+	AsyncApproval     = "async_approval"
 	Passwordless      = "passwordless"
 	// PasswordChanged tells the owner of an account that its password was changed.
 	PasswordChanged = "password_changed"

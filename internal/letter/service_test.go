@@ -138,7 +138,7 @@ func TestTemplateLife(t *testing.T) {
 	if doc, err = s.PutTemplate(ctx, "verify_email", members(t, whole), audit.Event{}); err != nil || strings.Contains(string(doc), "resultUrl") {
 		t.Errorf("%s %v", doc, err)
 	}
-	if _, err := s.Template(ctx, "nope"); !strings.HasPrefix(said(err), "Payload validation error: 'No enum match for: nope' on property templateName") {
+	if _, err := s.Template(ctx, "nope"); !strings.HasPrefix(said(err), "Path validation error: 'No enum match for: nope' on property templateName") {
 		t.Error(said(err))
 	}
 	found, err := FindTemplate(ctx, s.Store, "verify_email")

@@ -31,14 +31,14 @@ type Template struct {
 // names are the contract's (EmailTemplateNameEnum).
 var names = []string{
 	VerifyEmail, VerifyEmailByCode, SignInByCode, ResetEmail, ResetEmailByCode, WelcomeEmail, BlockedAccount, StolenCredentials,
-	EnrollmentEmail, MFACode, UserInvitation, "change_password", "password_reset", "async_approval",
+	EnrollmentEmail, MFACode, UserInvitation, "change_password", "password_reset", AsyncApproval,
 }
 
 // Always reports whether a letter goes out even where its template is disabled:
 // without it, somebody waits for what never comes.
 func Always(name string) bool {
 	switch name {
-	case ResetEmail, ResetEmailByCode, VerifyEmailByCode, SignInByCode, MFACode, Passwordless:
+	case ResetEmail, ResetEmailByCode, VerifyEmailByCode, SignInByCode, MFACode, Passwordless, AsyncApproval:
 		return true
 	}
 	return false
@@ -98,7 +98,7 @@ func errExists(name string) error {
 	return errs.New(errs.Conflict, "", "Template %s already exists.", name)
 }
 
-// CheckTemplateName refuses a name of a path. Errors: schema.Error.
+// CheckTemplateName refuses a name of a path (invalid_uri).
 func CheckTemplateName(name string) error {
 	if slices.Contains(names, name) {
 		return nil
@@ -107,7 +107,8 @@ func CheckTemplateName(name string) error {
 	if err != nil {
 		return err
 	}
-	return schema.Error(templatePath.Check("templateName", quoted))
+	bad := templatePath.Check("templateName", quoted)
+	return &errs.Error{Kind: errs.Invalid, Code: "invalid_uri", Text: bad[0].URI()}
 }
 
 // checkTemplate judges a whole template.

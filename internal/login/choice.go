@@ -45,7 +45,7 @@ func ways(list []*connection.Connection, clientID string, spoken func(strategy s
 
 // wayOf judges one connection.
 func wayOf(c *connection.Connection, clientID string, spoken func(strategy string) bool) (way, bool) {
-	if !c.Active() || !slices.Contains(c.EnabledClients, clientID) {
+	if !c.Active() || !c.EnabledFor(clientID) {
 		return way{}, false
 	}
 	w := way{c: c, label: c.DisplayName()}

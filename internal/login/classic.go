@@ -43,7 +43,7 @@ func (f *Flow) mountClassic(r chi.Router) {
 // the proof to /login/callback, with the authorization request beside it.
 func (f *Flow) signInClassic(w http.ResponseWriter, r *http.Request) error {
 	web.NoStore(w)
-	p, err := web.Params(r)
+	p, err := endpointParams(r)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,9 @@ func (f *Flow) signInClassic(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if r.Header.Get("Origin") != "" && !f.sameSite(r) && !allowCredentials(w, r, c.Settings()) {
+	// No state ties the form to this browser: a page that does not say where it is
+	// from is one of another site.
+	if f.origin.Check(r) != nil && !allowCredentials(w, r, c.Settings()) {
 		return errForeign
 	}
 	conn, err := f.d.Connections.ConnectionByName(ctx, p["connection"])
@@ -98,15 +100,9 @@ func (f *Flow) signInClassic(w http.ResponseWriter, r *http.Request) error {
 // comeBackClassic is POST /login/callback with wa, wresult and wctx: the form of
 // /usernamepassword/login. The request is read as /authorize would read it.
 func (f *Flow) comeBackClassic(w http.ResponseWriter, r *http.Request, got url.Values) error {
-	members, err := strictjson.Object([]byte(got.Get("wctx")))
+	v, err := requestOf(got.Get("wctx"))
 	if err != nil {
-		return errInput
-	}
-	v := url.Values{}
-	for _, m := range members {
-		if text := profile.TextOf(m.Value); text != "" {
-			v.Set(m.Name, text)
-		}
+		return err
 	}
 	req, err := f.d.Validate(r, v)
 	if err != nil {
@@ -118,6 +114,22 @@ func (f *Flow) comeBackClassic(w http.ResponseWriter, r *http.Request, got url.V
 	}
 	req.LoginTicket = got.Get("wresult")
 	return f.Start(w, r, req)
+}
+
+// requestOf reads a wctx: the authorization request as a JSON object. Members that
+// are no texts are passed over.
+func requestOf(wctx string) (url.Values, error) {
+	members, err := strictjson.Object([]byte(wctx))
+	if err != nil {
+		return nil, errInput // the cause would repeat what was sent
+	}
+	v := url.Values{}
+	for _, m := range members {
+		if text := profile.TextOf(m.Value); text != "" {
+			v.Set(m.Name, text)
+		}
+	}
+	return v, nil
 }
 
 // renderClassic answers a failure of /usernamepassword/login in the legacy family
@@ -148,7 +160,7 @@ func renderClassic(w http.ResponseWriter, _ *http.Request, err error) {
 // noChallenge says that no captcha is asked.
 func (f *Flow) noChallenge(w http.ResponseWriter, r *http.Request) error {
 	web.NoStore(w)
-	p, err := web.Params(r)
+	p, err := endpointParams(r)
 	if err != nil {
 		return err
 	}

@@ -54,24 +54,8 @@ func (f *Flow) question(r *http.Request, p *pass, u *user.User) (consent.Questio
 // asked opens a login that has come to the question: its session has begun, in
 // this browser, with all proofs that are due.
 func (f *Flow) asked(w http.ResponseWriter, r *http.Request) (p *pass, u *user.User, q consent.Question, done bool, err error) {
-	if p, err = f.opened(r); err != nil {
+	if p, u, err = f.atEnd(r); err != nil {
 		return nil, nil, q, false, err
-	}
-	if p.prog.SessionID == "" {
-		return nil, nil, q, false, errExpired
-	}
-	if _, err = f.own(r, p); err != nil {
-		return nil, nil, q, false, err
-	}
-	if u, err = f.person(r.Context(), p); err != nil {
-		return nil, nil, q, false, err
-	}
-	path, err := f.secondFactor(r, p, u)
-	if err != nil {
-		return nil, nil, q, false, err
-	}
-	if path != "" {
-		return nil, nil, q, false, errExpired
 	}
 	q, err = f.question(r, p, u)
 	var refused *oauth.AuthorizeError
@@ -98,14 +82,21 @@ func (f *Flow) ask(w http.ResponseWriter, r *http.Request, p *pass, u *user.User
 	if err := f.save(r.Context(), p); err != nil {
 		return err
 	}
-	v := page.Consent{Frame: f.frame(p), Action: at(consentPath, p.id), Person: person(u), API: q.APIName}
+	v := f.consentView(p, u, q)
+	v.Action = at(consentPath, p.id)
+	return f.show(w, r, http.StatusOK, p, v)
+}
+
+// consentView is what a person is asked, without the form's address.
+func (f *Flow) consentView(p *pass, u *user.User, q consent.Question) page.Consent {
+	v := page.Consent{Frame: f.frame(p), Person: person(u), API: q.APIName}
 	if v.API == "" && q.API != "" {
 		v.API = q.Audience
 	}
 	for _, s := range q.Scope {
 		v.Scopes = append(v.Scopes, page.ConsentScope{Name: s.Name, Description: s.Description})
 	}
-	return f.show(w, r, http.StatusOK, p, v)
+	return v
 }
 
 // person is how the page calls a user.

@@ -51,7 +51,7 @@ func (f *Flow) ticketCookie() string {
 // takes the credentials, and gets a ticket that /authorize redeems.
 func (f *Flow) authenticateAcross(w http.ResponseWriter, r *http.Request) error {
 	web.NoStore(w)
-	p, err := web.Params(r)
+	p, err := endpointParams(r)
 	if err != nil {
 		return err
 	}

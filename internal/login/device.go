@@ -9,6 +9,7 @@ import (
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
 	"mangrove/internal/device"
+	"mangrove/internal/guard"
 	"mangrove/internal/oauth"
 	"mangrove/internal/page"
 	"mangrove/internal/session"
@@ -54,7 +55,7 @@ func (f *Flow) activate(w http.ResponseWriter, r *http.Request) error {
 	}
 	ctx := r.Context()
 	typed := form.Get("user_code")
-	c, err := device.Find(ctx, f.d.Devices, typed, device.Origin(web.ClientIP(r)), f.d.Now())
+	c, err := device.Find(ctx, f.d.Devices, typed, guard.Network(web.ClientIP(r)), f.d.Now())
 	view := page.DeviceCode{Action: activatePath, Value: device.Shown(typed)}
 	switch {
 	case errors.Is(err, device.ErrGuessing):
@@ -104,22 +105,8 @@ func (f *Flow) sessionFits(r *http.Request, s session.Session, clientID string) 
 // confirming opens a login for a device that has come to the confirmation: its
 // session has begun, in this browser, with all proofs that are due.
 func (f *Flow) confirming(r *http.Request) (*pass, error) {
-	p, err := f.opened(r)
-	if err != nil {
-		return nil, err
-	}
-	if p.prog.SessionID == "" || p.req.DeviceCode == "" {
-		return nil, errExpired
-	}
-	if _, err := f.own(r, p); err != nil {
-		return nil, err
-	}
-	u, err := f.person(r.Context(), p)
-	if err != nil {
-		return nil, err
-	}
-	path, err := f.secondFactor(r, p, u)
-	if err == nil && path != "" {
+	p, _, err := f.atEnd(r)
+	if err == nil && p.req.DeviceCode == "" {
 		err = errExpired
 	}
 	return p, err

@@ -10,7 +10,7 @@
 // Owns: transactions and sessions as they travel in cookies and state, which
 // connections a person may choose (choice.go), the routes above; the pages behind
 // mailed links (ticketpages.go, magiclink.go) for one-time codes (passwordless.go), and for
-// devices (device.go).
+// devices (device.go) and requests for approval (approval.go).
 // Does not own: the authorization request and its answer (op), pages (page),
 // what a provider says (upstream), who the user is (user).
 // May import: errs, oauth, passwd, profile, audit, client, connection, session,

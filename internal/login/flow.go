@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"mangrove/internal/approval"
 	"mangrove/internal/audit"
 	"mangrove/internal/client"
 	"mangrove/internal/connection"
@@ -53,6 +54,7 @@ type Deps struct {
 	Audit       audit.Sink
 	Tenant      tenant.Reader
 	Devices     device.Store
+	Approvals   approval.Store
 	Now         func() time.Time
 	Rand        io.Reader
 
@@ -127,6 +129,7 @@ func (f *Flow) Mount(r chi.Router) {
 	f.mountFactors(r)
 	f.mountConsent(r)
 	f.mountDevice(r)
+	f.mountApproval(r)
 	f.mountLogout(r)
 	r.Get(verifyPath, page(f.showVerify))
 	r.Post(verifyPath, page(f.verify))

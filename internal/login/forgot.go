@@ -6,6 +6,7 @@ import (
 
 	"mangrove/internal/page"
 	"mangrove/internal/ticket"
+	"mangrove/internal/web"
 )
 
 // The pages of a forgotten password (reference/authentication.md §2.5).
@@ -42,7 +43,7 @@ func (f *Flow) forgot(w http.ResponseWriter, r *http.Request) error {
 		return f.askForgot(w, r, http.StatusBadRequest, p, o, identifier, problem)
 	}
 	err = f.d.Tickets.RequestReset(r.Context(), ticket.ResetRequest{
-		Connection: o.database.c, Identifier: identifier, Actor: f.actor(r, p), Language: language(r, p),
+		Connection: o.database.c, Identifier: identifier, Actor: f.actor(r, p), Language: language(r, p.req.UILocales),
 	})
 	if err != nil {
 		settings, failed := f.d.Tenant.Settings(r.Context())
@@ -95,9 +96,10 @@ func (f *Flow) atForgot(w http.ResponseWriter, r *http.Request) (*pass, offer, b
 }
 
 // language is what the person reads: ui_locales, and then what the browser says.
-func language(r *http.Request, p *pass) string {
-	if p.req.UILocales != "" {
-		return p.req.UILocales
+// No more of it than mail reads.
+func language(r *http.Request, uiLocales string) string {
+	if uiLocales == "" {
+		uiLocales = r.Header.Get("Accept-Language")
 	}
-	return r.Header.Get("Accept-Language")
+	return web.Printable(uiLocales, 256)
 }

@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"mangrove/internal/errs"
+	"mangrove/internal/strictjson"
 	"mangrove/internal/web"
 )
 
@@ -45,6 +46,16 @@ func postForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 		return nil, errInput.Because(err)
 	}
 	return strict(string(raw))
+}
+
+// endpointParams reads the body of an endpoint that pages of applications call.
+func endpointParams(r *http.Request) (map[string]string, error) {
+	p, err := web.Params(r)
+	var bad *strictjson.Error
+	if errors.As(err, &bad) {
+		return nil, errs.New(errs.Invalid, "invalid_request", "%s", bad.Text)
+	}
+	return p, err
 }
 
 // strict decodes form encoding: every name once, valid UTF-8, no NUL.

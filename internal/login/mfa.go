@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"mangrove/internal/factor"
 	"mangrove/internal/oauth"
 	"mangrove/internal/page"
+	onetime "mangrove/internal/passwordless"
 	"mangrove/internal/profile"
 	"mangrove/internal/session"
 	"mangrove/internal/user"
@@ -30,6 +32,7 @@ const (
 	mfaEmailPath      = "/u/mfa-email-challenge"
 	mfaSMSPath        = "/u/mfa-sms-challenge"
 	mfaEmailNewPath   = "/u/mfa-email-enrollment"
+	mfaSMSNewPath     = "/u/mfa-sms-enrollment"
 	keyPath           = "/u/mfa-webauthn-roaming-challenge"
 	roamingEnrollPath = "/u/mfa-webauthn-roaming-enrollment"
 	platformNewPath   = "/u/mfa-webauthn-platform-enrollment"
@@ -40,6 +43,7 @@ const (
 const (
 	scratchSeed     = "mfa-seed"     // string: the secret of an application that is being enrolled
 	scratchCode     = "mfa-code"     // factorCode
+	scratchPhone    = "mfa-phone"    // string: the number that is being enrolled, to which a code went
 	scratchKey      = "mfa-key"      // factor.Ceremony
 	scratchRecovery = "mfa-recovery" // shownRecovery
 )
@@ -70,6 +74,7 @@ func (f *Flow) mountFactors(r chi.Router) {
 		{mfaEmailPath, f.showFactorCode(factor.Email), f.enterFactorCode(factor.Email)},
 		{mfaSMSPath, f.showFactorCode(factor.Phone), f.enterFactorCode(factor.Phone)},
 		{mfaEmailNewPath, f.showEmailEnrollment, f.enrollEmail},
+		{mfaSMSNewPath, f.showPhoneEnrollment, f.enrollPhone},
 		{keyPath, f.showKey, f.enterKey},
 		{roamingEnrollPath, f.showKeyEnrollment(factor.Roaming), f.enrollKey(factor.Roaming)},
 		{platformNewPath, f.showKeyEnrollment(factor.Platform), f.enrollKey(factor.Platform)},
@@ -112,6 +117,8 @@ func enrollPath(k factor.Kind) string {
 	switch k {
 	case factor.Email:
 		return mfaEmailNewPath
+	case factor.Phone:
+		return mfaSMSNewPath
 	case factor.Roaming:
 		return roamingEnrollPath
 	case factor.Platform:
@@ -180,14 +187,21 @@ func (f *Flow) factorDue(r *http.Request, p *pass, u *user.User) (factor.Answer,
 	}
 	return f.d.Factors.Due(r.Context(), u, factor.Question{
 		Connection: c, Methods: p.prog.Methods, ACRValues: p.req.ACRValues, Browser: cookieValue(r, f.trustCookie()), CanEnroll: pageEnrolls(u),
+		Insist: f.aboutFactors(p.req),
 	})
+}
+
+// aboutFactors reports a request for a token by which the factors of the account
+// can be changed (reference/authentication.md §3.10).
+func (f *Flow) aboutFactors(req oauth.AuthorizeRequest) bool {
+	return req.Audience == f.d.PublicURL+"/mfa/"
 }
 
 // pageEnrolls says what the pages can enroll for a user: of addresses, the one
 // that the user is known to have.
 func pageEnrolls(u *user.User) func(factor.Kind) bool {
 	return func(k factor.Kind) bool {
-		return k == factor.TOTP || k == factor.Roaming || k == factor.Platform || k == factor.Email && ownAddress(u) != ""
+		return k != factor.Email || ownAddress(u) != ""
 	}
 }
 
@@ -200,9 +214,10 @@ func ownAddress(u *user.User) string {
 }
 
 // MFADue reports whether the request asks for a second factor that the session has
-// not shown. What the tenant asks for was asked when the session began.
+// not shown, or is about factors and the user has some. What the tenant asks for was asked when the session began.
 func (f *Flow) MFADue(ctx context.Context, u *user.User, _ *client.Client, req oauth.AuthorizeRequest, s session.Session) (bool, error) {
-	if f.d.Factors == nil || s.Multifactor() || !factor.Asked(req.ACRValues) {
+	insist := f.aboutFactors(req)
+	if f.d.Factors == nil || s.Multifactor() || !factor.Asked(req.ACRValues) && !insist {
 		return false, nil
 	}
 	c, err := f.d.Connections.Connection(ctx, s.ConnectionID)
@@ -212,7 +227,7 @@ func (f *Flow) MFADue(ctx context.Context, u *user.User, _ *client.Client, req o
 	if err != nil {
 		return false, err
 	}
-	a, err := f.d.Factors.Due(ctx, u, factor.Question{Connection: c, Methods: s.Methods, ACRValues: req.ACRValues, CanEnroll: pageEnrolls(u)})
+	a, err := f.d.Factors.Due(ctx, u, factor.Question{Connection: c, Methods: s.Methods, ACRValues: req.ACRValues, CanEnroll: pageEnrolls(u), Insist: insist})
 	return a.Step != factor.NoStep, err
 }
 
@@ -458,7 +473,7 @@ func (f *Flow) showFactorCode(k factor.Kind) web.Handler {
 			redirect(w, r, at(factorPath(a), p.id))
 			return nil
 		}
-		return f.codePage(w, r, p, u, codeStep{to, challengePath(k), others(p, a.All, challengePath(k)), true})
+		return f.codePage(w, r, p, u, codeStep{to: to, path: challengePath(k), others: others(p, a.All, challengePath(k)), trust: true})
 	}
 }
 
@@ -477,6 +492,8 @@ type codeStep struct {
 	path   string
 	others []page.Link
 	trust  bool // may be offered
+	// edit is where another number is typed; empty: it is known.
+	edit string
 }
 
 // codePage shows the page, and sends the code if none is on its way.
@@ -523,7 +540,7 @@ func (f *Flow) sendFactorCode(w http.ResponseWriter, r *http.Request, p *pass, u
 func (f *Flow) askFactorCode(w http.ResponseWriter, r *http.Request, status int, p *pass, s codeStep, sent factorCode, problem page.Problem) error {
 	view := page.OneTimeCode{
 		Frame: f.frame(p), Action: at(s.path, p.id), Channel: page.ByEmail, SecondFactor: true, Recipient: s.to.Shown(), Length: 6,
-		Problem: problem, Resent: sent.Resent && problem == "", Others: s.others, OfferTrust: s.trust && !factor.Asked(p.req.ACRValues),
+		Problem: problem, Resent: sent.Resent && problem == "", Others: s.others, OfferTrust: s.trust && !factor.Asked(p.req.ACRValues), EditURL: s.edit,
 	}
 	if s.to.Kind == factor.Phone {
 		view.Channel = page.BySMS
@@ -533,10 +550,7 @@ func (f *Flow) askFactorCode(w http.ResponseWriter, r *http.Request, status int,
 
 // enterFactorCode is the form of that page: code, trust, or resend=1.
 func (f *Flow) enterFactorCode(k factor.Kind) web.Handler {
-	method := session.EmailCode
-	if k == factor.Phone {
-		method = session.SMSCode
-	}
+	method := factorMethod(k)
 	return func(w http.ResponseWriter, r *http.Request) error {
 		form, err := postForm(w, r)
 		if err != nil {
@@ -551,7 +565,7 @@ func (f *Flow) enterFactorCode(k factor.Kind) web.Handler {
 			redirect(w, r, at(factorPath(a), p.id))
 			return nil
 		}
-		s := codeStep{to, challengePath(k), others(p, a.All, challengePath(k)), true}
+		s := codeStep{to: to, path: challengePath(k), others: others(p, a.All, challengePath(k)), trust: true}
 		if form.Get("resend") == "1" {
 			return f.sendFactorCode(w, r, p, u, s, true)
 		}
@@ -722,7 +736,7 @@ func (f *Flow) enrollOTP(w http.ResponseWriter, r *http.Request) error {
 }
 
 func emailEnrollment(p *pass, u *user.User, a factor.Answer) codeStep {
-	return codeStep{factor.Enrolling(ownAddress(u)), mfaEmailNewPath, otherKinds(p, a.Kinds, factor.Email), false}
+	return codeStep{to: factor.Enrolling(factor.Email, ownAddress(u)), path: mfaEmailNewPath, others: otherKinds(p, a.Kinds, factor.Email)}
 }
 
 // showEmailEnrollment is GET /u/mfa-email-enrollment?state=….
@@ -744,7 +758,12 @@ func (f *Flow) enrollEmail(w http.ResponseWriter, r *http.Request) error {
 	if done || err != nil {
 		return err
 	}
-	s := emailEnrollment(p, u, a)
+	return f.enrollByCode(w, r, p, u, emailEnrollment(p, u, a), form)
+}
+
+// enrollByCode takes the code that was sent to what is being enrolled, or sends
+// another.
+func (f *Flow) enrollByCode(w http.ResponseWriter, r *http.Request, p *pass, u *user.User, s codeStep, form url.Values) error {
 	if form.Get("resend") == "1" {
 		return f.sendFactorCode(w, r, p, u, s, true)
 	}
@@ -755,14 +774,126 @@ func (f *Flow) enrollEmail(w http.ResponseWriter, r *http.Request) error {
 	if form.Get("code") == "" {
 		return f.askFactorCode(w, r, http.StatusBadRequest, p, s, sent, page.MissingInput)
 	}
-	recovery, err := f.d.Factors.EnrollEmail(r.Context(), u, s.to.Detail.Address, sent.Secret, form.Get("code"), f.shows(r, p))
+	recovery, err := f.d.Factors.EnrollCode(r.Context(), u, s.to, sent.Secret, form.Get("code"), f.shows(r, p))
 	if problem, status, ok := factorProblem(err, page.WrongCode); ok {
 		return f.askFactorCode(w, r, status, p, s, sent, problem)
 	}
 	if err != nil {
 		return err
 	}
-	return f.enrolled(w, r, p, recovery, session.EmailCode)
+	return f.enrolled(w, r, p, recovery, factorMethod(s.to.Kind))
+}
+
+// factorMethod is the proof that a code of the kind is.
+func factorMethod(k factor.Kind) string {
+	if k == factor.Phone {
+		return session.SMSCode
+	}
+	return session.EmailCode
+}
+
+// showPhoneEnrollment is GET /u/mfa-sms-enrollment?state=…: it asks for a number,
+// and then for the code that was sent there; with edit=1 for another number.
+func (f *Flow) showPhoneEnrollment(w http.ResponseWriter, r *http.Request) error {
+	p, u, a, done, err := f.atEnrollment(w, r, factor.Phone)
+	if done || err != nil {
+		return err
+	}
+	q, err := query(r)
+	if err != nil {
+		return err
+	}
+	var phone string
+	ok, err := p.prog.get(scratchPhone, &phone)
+	if err != nil {
+		return err
+	}
+	if !ok || q.Get("edit") == "1" {
+		return f.askPhone(w, r, http.StatusOK, p, u, a, phone, "")
+	}
+	return f.codePage(w, r, p, u, phoneEnrollment(p, a, phone))
+}
+
+func phoneEnrollment(p *pass, a factor.Answer, phone string) codeStep {
+	return codeStep{
+		to: factor.Enrolling(factor.Phone, phone), path: mfaSMSNewPath, others: otherKinds(p, a.Kinds, factor.Phone), edit: at(mfaSMSNewPath, p.id) + "&edit=1",
+	}
+}
+
+// askPhone shows the field for the number: what was typed, or the user's own.
+func (f *Flow) askPhone(w http.ResponseWriter, r *http.Request, status int, p *pass, u *user.User, a factor.Answer, typed string, problem page.Problem) error {
+	if typed == "" && problem == "" {
+		typed = u.Profile.Text(profile.PhoneNumber)
+	}
+	return f.show(w, r, status, p, page.MFAPhone{
+		Frame: f.frame(p), Action: at(mfaSMSNewPath, p.id), Value: typed, Problem: problem, Others: otherKinds(p, a.Kinds, factor.Phone),
+	})
+}
+
+// phoneProblem is what the field says of a number; empty: it is one.
+func phoneProblem(typed string) (phone string, problem page.Problem) {
+	if typed == "" {
+		return "", page.MissingInput
+	}
+	phone, ok := onetime.Typed(profile.PasswordlessSMS, typed)
+	if !ok {
+		return "", page.InvalidPhone
+	}
+	return phone, ""
+}
+
+// enrollPhone is the form of that page: phone_number, or code, or resend=1. The
+// number that is enrolled is the one to which the code went.
+func (f *Flow) enrollPhone(w http.ResponseWriter, r *http.Request) error {
+	form, err := postForm(w, r)
+	if err != nil {
+		return err
+	}
+	p, u, a, done, err := f.atEnrollment(w, r, factor.Phone)
+	if done || err != nil {
+		return err
+	}
+	if form.Has("phone_number") {
+		return f.takePhone(w, r, p, u, a, form.Get("phone_number"))
+	}
+	var phone string
+	ok, err := p.prog.get(scratchPhone, &phone)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		redirect(w, r, at(mfaSMSNewPath, p.id))
+		return nil
+	}
+	return f.enrollByCode(w, r, p, u, phoneEnrollment(p, a, phone), form)
+}
+
+// takePhone sends a code to a number that was typed. Until it is sent, nothing of
+// an earlier number is forgotten.
+func (f *Flow) takePhone(w http.ResponseWriter, r *http.Request, p *pass, u *user.User, a factor.Answer, typed string) error {
+	phone, problem := phoneProblem(typed)
+	if problem != "" {
+		return f.askPhone(w, r, http.StatusBadRequest, p, u, a, typed, problem)
+	}
+	to := factor.Enrolling(factor.Phone, phone)
+	secret, err := f.d.Factors.SendCode(r.Context(), u, to, f.shows(r, p))
+	if problem, status, ok := factorProblem(err, page.WrongCode); ok {
+		return f.askPhone(w, r, status, p, u, a, typed, problem)
+	}
+	if err != nil {
+		return err
+	}
+	if err := p.prog.put(scratchPhone, phone); err != nil {
+		return err
+	}
+	if err := p.prog.put(scratchCode, factorCode{Device: to.Device, Secret: secret}); err != nil {
+		return err
+	}
+	if err := f.save(r.Context(), p); err != nil {
+		return err
+	}
+	redirect(w, r, at(mfaSMSNewPath, p.id))
+	return nil
 }
 
 // showKeyEnrollment is GET /u/mfa-webauthn-roaming-enrollment?state=… and its twin
@@ -789,7 +920,18 @@ func (f *Flow) offerNewKey(w http.ResponseWriter, r *http.Request, status int, p
 	if err := f.save(r.Context(), p); err != nil {
 		return err
 	}
-	return f.show(w, r, status, p, page.PasskeyOffer{Frame: f.frame(p), Action: at(path, p.id), Options: c.Options, Problem: problem})
+	return f.show(w, r, status, p, page.PasskeyOffer{Frame: f.frame(p), Kind: keyKind(k), Action: at(path, p.id), Options: c.Options, Problem: problem})
+}
+
+// keyKind is how pages name what a ceremony makes.
+func keyKind(k factor.Kind) page.KeyKind {
+	switch k {
+	case factor.Roaming:
+		return page.SecurityKey
+	case factor.Platform:
+		return page.PlatformKey
+	}
+	return page.PasskeyKey
 }
 
 // enrollKey is the form of that page: passkey; skip=1 leads back to the choice.

@@ -23,6 +23,7 @@ const (
 	beginSession
 	askConsent
 	confirmDevice
+	askApproval
 	answerRequest
 )
 
@@ -33,6 +34,7 @@ type facts struct {
 	session      bool // this login has its session, with all proofs in it
 	consent      bool // missing
 	device       bool // the login is for a device, and was not confirmed
+	approval     bool // the login is for a request for approval, and was not decided
 }
 
 // following is the one place that decides what comes next. No session begins
@@ -49,14 +51,17 @@ func following(c facts) step {
 		return askConsent
 	case c.device:
 		return confirmDevice
+	case c.approval:
+		return askApproval
 	}
 	return answerRequest
 }
 
 // The steps that can be passed over.
 const (
-	stepPasskey = "passkey"
-	stepDevice  = "device"
+	stepPasskey  = "passkey"
+	stepDevice   = "device"
+	stepApproval = "approval"
 )
 
 // proven goes on after a first factor: u showed, by that method, to be themselves.
@@ -141,7 +146,8 @@ func (f *Flow) goOn(w http.ResponseWriter, r *http.Request, p *pass, u *user.Use
 	}
 	known := facts{
 		secondFactor: factorPath != "", passkey: passkeyPath != "", session: p.prog.SessionID != "",
-		device: p.req.DeviceCode != "" && !p.prog.done(stepDevice),
+		device:   p.req.DeviceCode != "" && !p.prog.done(stepDevice),
+		approval: p.req.Approval != "" && !p.prog.done(stepApproval),
 	}
 	var s session.Session
 	if following(known) == beginSession {
@@ -168,9 +174,35 @@ func (f *Flow) goOn(w http.ResponseWriter, r *http.Request, p *pass, u *user.Use
 		return f.lead(w, r, p, consentPath)
 	case confirmDevice:
 		return f.lead(w, r, p, deviceConfirmPath)
+	case askApproval:
+		return f.lead(w, r, p, decisionPath)
 	default:
 		return f.d.Respond(w, r, p.req, s)
 	}
+}
+
+// atEnd opens a login that lacks nothing but the person's decision: its session
+// has begun, in this browser, with all proofs that are due.
+func (f *Flow) atEnd(r *http.Request) (*pass, *user.User, error) {
+	p, err := f.opened(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	if p.prog.SessionID == "" {
+		return nil, nil, errExpired
+	}
+	if _, err := f.own(r, p); err != nil {
+		return nil, nil, err
+	}
+	u, err := f.person(r.Context(), p)
+	if err != nil {
+		return nil, nil, err
+	}
+	path, err := f.secondFactor(r, p, u)
+	if err == nil && path != "" {
+		err = errExpired
+	}
+	return p, u, err
 }
 
 // own is the session of this login, if it is still the browser's.

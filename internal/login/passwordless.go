@@ -100,7 +100,7 @@ func (f *Flow) startCode(w http.ResponseWriter, r *http.Request, p *pass, c *con
 // sendCode sends a code. What a page can say of a failure is a problem.
 func (f *Flow) sendCode(r *http.Request, p *pass, c *connection.Connection, recipient string) (page.Problem, int, error) {
 	_, err := f.d.Passwordless.Start(r.Context(), onetime.Request{
-		Connection: c, Recipient: recipient, ClientID: p.client.ID, Application: p.client.Name, Language: language(r, p),
+		Connection: c, Recipient: recipient, ClientID: p.client.ID, Application: p.client.Name, Language: language(r, p.req.UILocales),
 	}, f.actor(r, p))
 	var limited *onetime.Limited
 	switch {

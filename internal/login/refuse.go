@@ -68,7 +68,7 @@ func (f *Flow) signupFailed(r *http.Request, p *pass, c *connection.Connection, 
 }
 
 func (f *Flow) actor(r *http.Request, p *pass) user.Actor {
-	return user.Actor{ClientID: p.req.ClientID, IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
+	return user.Actor{ClientID: p.req.ClientID, IP: web.ClientIP(r), UserAgent: web.UserAgent(r), Language: language(r, p.req.UILocales)}
 }
 
 // noteCause tells the operator why, without saying who: the causes of

@@ -118,6 +118,9 @@ func TestFollowing(t *testing.T) {
 		{facts{consent: true, device: true}, beginSession},
 		{facts{session: true, consent: true, device: true}, askConsent},
 		{facts{session: true, device: true}, confirmDevice},
+		{facts{session: true, approval: true}, askApproval},
+		{facts{approval: true}, beginSession},
+		{facts{secondFactor: true, session: true, approval: true}, askSecondFactor},
 	} {
 		if got := following(row.is); got != row.want {
 			t.Errorf("%+v: %d, want %d", row.is, got, row.want)

@@ -130,6 +130,9 @@ func (f *Flow) waysFor(ctx context.Context, req oauth.AuthorizeRequest) ([]way, 
 	}
 	var list []*connection.Connection
 	filter, next := connection.Filter{ClientID: req.ClientID}, connection.Page{Limit: 100}
+	if oauth.SelfRegistered(req.ClientID) {
+		filter.ClientID = "" // those of the domain are not listed by client
+	}
 	for {
 		part, _, err := f.d.Connections.Connections(ctx, filter, next)
 		if err != nil {

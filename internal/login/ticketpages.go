@@ -146,5 +146,5 @@ func (f *Flow) tell(w http.ResponseWriter, r *http.Request, res ticket.Result) e
 
 // visitor is whoever holds a ticket; no application sent them.
 func visitor(r *http.Request) user.Actor {
-	return user.Actor{IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
+	return user.Actor{IP: web.ClientIP(r), UserAgent: web.UserAgent(r), Language: language(r, "")}
 }

@@ -33,7 +33,7 @@ func TestEnrolledMethods(t *testing.T) {
 			{"set a key", "PUT", methods, updates, `[{"type":"passkey"}]`, 400, []string{"No enum match for: passkey"}},
 			{"change what is not there", "PATCH", methods + "/totp%7Cdev_x", updates, `{"name":"x"}`, 404, nil},
 			{"recovery code of somebody without", "POST", "/users/auth0%7Cann/recovery-code-regeneration", "update:users", "", 404, nil},
-			{"an enrollment that is not there", "GET", "/guardian/enrollments/dev_x", "read:guardian_enrollments", "", 404, nil},
+			{"an enrollment that is not there", "GET", "/guardian/enrollments/dev_x", "read:guardian_enrollments", "", 404, []string{`{"statusCode":404,"error":"Not Found","message":"Enrollment not found","errorCode":"enrollment_not_found"}`}},
 			{"delete an enrollment that is not there", "DELETE", "/guardian/enrollments/dev_x", "delete:guardian_enrollments", "", 404, nil},
 			{"a ticket for nobody", "POST", "/guardian/enrollments/ticket", "create:guardian_enrollment_tickets", `{"user_id":"auth0|nobody"}`, 404, []string{"inexistent_user"}},
 			{"a ticket without user", "POST", "/guardian/enrollments/ticket", "create:guardian_enrollment_tickets", `{}`, 400, []string{"Missing required property: user_id"}},
@@ -74,5 +74,31 @@ func TestEnrolledMethods(t *testing.T) {
 
 		ticket := w.call(t, "POST", "/guardian/enrollments/ticket", w.machine(t, "create:guardian_enrollment_tickets"), `{"user_id":"auth0|ann","send_mail":true}`)
 		answers(t, ticket, http.StatusOK, []string{`{"ticket_id":"`, `"ticket_url":"` + publicURL + factor.TicketPath + `?ticket=`}, nil)
+
+		// What a ticket enrolls: what is named, or else what is switched on.
+		kind := func(body string) factor.Kind {
+			t.Helper()
+			var made struct {
+				ID string `json:"ticket_id"`
+			}
+			res := w.call(t, "POST", "/guardian/enrollments/ticket", w.machine(t, "create:guardian_enrollment_tickets"), body)
+			answers(t, res, http.StatusOK, nil, nil)
+			must(t, json.Unmarshal(res.Body.Bytes(), &made))
+			k, _, err := w.api.Factors.Ticket(t.Context(), made.ID)
+			must(t, err)
+			return k.Kind
+		}
+		ann, phone := `{"user_id":"auth0|ann"}`, `{"user_id":"auth0|ann","factor":"phone"}`
+		if got := kind(ann); got != factor.TOTP {
+			t.Errorf("nothing is on: %s", got)
+		}
+		answers(t, w.call(t, "PUT", "/guardian/factors/sms", w.machine(t, "update:guardian_factors"), `{"enabled":true}`), 200, nil, nil)
+		if a, b := kind(ann), kind(phone); a != factor.Phone || b != factor.Phone {
+			t.Errorf("text messages are on: %s, %s", a, b)
+		}
+		answers(t, w.call(t, "PUT", "/guardian/factors/otp", w.machine(t, "update:guardian_factors"), `{"enabled":true}`), 200, nil, nil)
+		if a, b, c := kind(ann), kind(phone), kind(`{"user_id":"auth0|ann","factor":"otp"}`); a != factor.TOTP || b != factor.Phone || c != factor.TOTP {
+			t.Errorf("both are on: %s, %s, %s", a, b, c)
+		}
 	})
 }

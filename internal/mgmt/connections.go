@@ -34,6 +34,8 @@ func (a *api) connectionRoutes() []route {
 		{"GET", "/connections/{id}/clients", oneOf("read:connections"), a.connectionClients},
 		{"PATCH", "/connections/{id}/clients", oneOf("update:connections"), a.setConnectionClients},
 		{"GET", "/clients/{id}/connections", oneOf("read:connections"), a.clientConnections},
+		// Database connections may name actions: tools that read them read these, too.
+		{"GET", "/actions/actions", oneOf("read:actions"), constant(`{"total":0,"page":0,"per_page":100,"actions":[]}`)},
 	}
 }
 

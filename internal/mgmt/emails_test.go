@@ -21,7 +21,7 @@ func TestEmailTemplateStory(t *testing.T) {
 			{name: "none yet", scopes: allTemplates, method: "GET", path: path, status: 404, has: []string{`"message":"The template does not exist.","errorCode":"inexistent_email_template"`}},
 			{name: "none to change", scopes: allTemplates, method: "PATCH", path: path, body: `{"enabled":false}`, status: 404, has: []string{"inexistent_email_template"}},
 			{name: "none to replace", scopes: allTemplates, method: "PUT", path: path, body: wholeTemplate, status: 404, has: []string{"inexistent_email_template"}},
-			{name: "unknown name", scopes: allTemplates, method: "GET", path: "/email-templates/nope", status: 400, has: []string{"No enum match for: nope"}},
+			{name: "unknown name", scopes: allTemplates, method: "GET", path: "/email-templates/nope", status: 400, has: []string{"Path validation error: 'No enum match for: nope' on property templateName (Template name.", `"errorCode":"invalid_uri"`}},
 			{name: "create", scopes: allTemplates, method: "POST", path: "/email-templates", body: wholeTemplate, status: 200,
 				has: []string{`"template":"verify_email"`, `"body":"<a href='{{ url }}'>go</a>"`, `"resultUrl":null`, `"enabled":true`}},
 			{name: "again", scopes: allTemplates, method: "POST", path: "/email-templates", body: wholeTemplate, status: 409, has: []string{`"message":"Template verify_email already exists."`}},

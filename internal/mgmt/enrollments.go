@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 
 	"mangrove/internal/errs"
 	"mangrove/internal/factor"
@@ -15,8 +16,8 @@ import (
 )
 
 var (
-	errNoEnrollment    = errs.New(errs.NotFound, "inexistent_enrollment", "The enrollment does not exist.")
-	errTicketFactor    = errs.New(errs.Invalid, "invalid_body", "A ticket can enroll an authenticator application (otp) alone.")
+	errNoEnrollment    = errs.New(errs.NotFound, "enrollment_not_found", "Enrollment not found")
+	errTicketFactor    = errs.New(errs.Invalid, "invalid_body", "A ticket can enroll an authenticator application (otp) or, where text messages are switched on, a phone.")
 	errAlreadyEnrolled = errs.New(errs.Conflict, "", "The user is already enrolled; allow_multiple_enrollments is not set.")
 )
 
@@ -168,6 +169,28 @@ var ticketBody = schema.Property{
 	},
 }
 
+// ticketKind is what a ticket enrolls; empty: whatever is switched on, an
+// application before a phone.
+func (a *api) ticketKind(r *http.Request, name string) (factor.Kind, error) {
+	if name == "otp" {
+		return factor.TOTP, nil
+	}
+	if name != "" && name != "phone" {
+		return "", errTicketFactor
+	}
+	kinds, err := a.Factors.Enrollable(r.Context())
+	if err != nil {
+		return "", err
+	}
+	switch phone := slices.Contains(kinds, factor.Phone); {
+	case name == "phone" && !phone:
+		return "", errTicketFactor
+	case phone && (name == "phone" || !slices.Contains(kinds, factor.TOTP)):
+		return factor.Phone, nil
+	}
+	return factor.TOTP, nil
+}
+
 // enrollmentTicket is POST /guardian/enrollments/ticket.
 func (a *api) enrollmentTicket(w http.ResponseWriter, r *http.Request, by *caller) error {
 	members, err := web.ReadJSON(r)
@@ -179,8 +202,9 @@ func (a *api) enrollmentTicket(w http.ResponseWriter, r *http.Request, by *calle
 		return err
 	}
 	d := strictjson.ParseDocument(body)
-	if kind := d.Text("factor"); kind != "" && kind != "otp" {
-		return errTicketFactor
+	kind, err := a.ticketKind(r, d.Text("factor"))
+	if err != nil {
+		return err
 	}
 	u, err := a.UserStore.User(r.Context(), user.ID(profile.TextOf(d["user_id"])))
 	if err != nil {
@@ -191,7 +215,7 @@ func (a *api) enrollmentTicket(w http.ResponseWriter, r *http.Request, by *calle
 		return err
 	}
 	req := factor.TicketRequest{
-		Email: d.Text("email"), SendMail: d.Flag("send_mail"), Language: d.Text("email_locale"), Multiple: d.Flag("allow_multiple_enrollments"),
+		Email: d.Text("email"), SendMail: d.Flag("send_mail"), Language: d.Text("email_locale"), Multiple: d.Flag("allow_multiple_enrollments"), Kind: kind,
 	}
 	if len(factor.Seconds(all)) > 0 && !req.Multiple {
 		return errAlreadyEnrolled

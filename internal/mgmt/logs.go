@@ -181,8 +181,8 @@ func (a *api) showLogs(r *http.Request, events []audit.Event, f fields) ([]byte,
 // surroundings is what a record shows of the client and the connection as they
 // are now; zero when they are gone.
 type surroundings struct {
-	clientName string
-	strategy   connection.Strategy
+	clientName, connection string
+	strategy               connection.Strategy
 }
 
 func (a *api) surroundings(r *http.Request, e *audit.Event) (out surroundings, err error) {
@@ -199,6 +199,7 @@ func (a *api) surroundings(r *http.Request, e *audit.Event) (out surroundings, e
 		c, err := a.ConnectionStore.Connection(r.Context(), e.ConnectionID)
 		switch {
 		case err == nil:
+			out.connection = c.Name
 			out.strategy, _ = connection.StrategyOf(c.Strategy)
 		case !errors.Is(err, connection.ErrNotFound):
 			return out, err
@@ -211,13 +212,24 @@ func (a *api) surroundings(r *http.Request, e *audit.Event) (out surroundings, e
 // member is always there.
 func logJSON(e *audit.Event, around surroundings) []byte {
 	null := []byte("null")
+	details, audience, scope := []byte(e.Details), null, null
+	if e.Type == audit.ClientGrantOK {
+		details, audience, scope = null, detail(e.Details, "audience"), detail(e.Details, "scope")
+	}
+	if len(details) == 0 {
+		details = null
+	}
+	name := e.Connection
+	if name == "" {
+		name = around.connection
+	}
 	var o object
 	o.text("_id", e.ID)
 	o.text("log_id", e.ID)
 	o.text("date", iso(e.At))
 	o.text("type", e.Type)
 	o.text("description", e.Description)
-	o.text("connection", e.Connection)
+	o.text("connection", name)
 	o.text("connection_id", e.ConnectionID)
 	o.raw("organization_id", null)
 	o.raw("organization_name", null)
@@ -225,21 +237,26 @@ func logJSON(e *audit.Event, around surroundings) []byte {
 	o.text("client_name", around.clientName)
 	o.text("ip", e.IP)
 	o.raw("hostname", null)
-	details := []byte(e.Details)
-	if len(details) == 0 {
-		details = null
-	}
 	o.raw("details", details)
 	o.text("user_id", e.UserID)
 	o.text("user_name", "")
 	o.text("user_agent", e.UserAgent)
-	o.raw("audience", null)
-	o.raw("scope", null)
+	o.raw("audience", audience)
+	o.raw("scope", scope)
 	o.text("strategy", around.strategy.Name)
 	o.text("strategy_type", strategyType(around.strategy.Group))
 	o.raw("isMobile", strconv.AppendBool(nil, mobile(e.UserAgent)))
 	o.raw("location_info", null)
 	return o.end()
+}
+
+// detail is a member of the details that we keep; null when it is not there.
+func detail(object []byte, name string) []byte {
+	var m map[string]json.RawMessage
+	if json.Unmarshal(object, &m) != nil || m[name] == nil {
+		return []byte("null")
+	}
+	return m[name]
 }
 
 // strategyType is how a log names the group of a strategy.

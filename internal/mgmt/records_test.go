@@ -37,6 +37,12 @@ func TestLogGolden(t *testing.T) {
 	strategy, _ := connection.StrategyOf("auth0")
 	golden(t, "log.json", logJSON(&e, surroundings{clientName: "Management", strategy: strategy}))
 	golden(t, "log_least.json", logJSON(&audit.Event{ID: e.ID, Type: audit.ClientGrantOK, At: at}, surroundings{}))
+	golden(t, "log_token.json", logJSON(&audit.Event{
+		ID: e.ID, Type: audit.ClientGrantOK, At: at, ClientID: machineID, Details: []byte(`{"audience":"https://api.example/","scope":"a b"}`),
+	}, surroundings{clientName: "Management"}))
+	golden(t, "log_mail.json", logJSON(&audit.Event{
+		ID: e.ID, Type: audit.VerificationSent, At: at, UserID: "auth0|ann", ConnectionID: usersID,
+	}, surroundings{connection: "Users", strategy: strategy}))
 }
 
 func TestLogs(t *testing.T) {

@@ -135,6 +135,7 @@ func TestGuardianStory(t *testing.T) {
 			{name: "sns", scopes: all, method: "GET", path: "/guardian/factors/push-notification/providers/sns", status: 200, has: []string{"{}"}},
 			{name: "twilio", scopes: all, method: "GET", path: "/guardian/factors/sms/providers/twilio", status: 200, has: []string{"{}"}},
 			{name: "phone provider", scopes: all, method: "GET", path: "/guardian/factors/phone/selected-provider", status: 200, has: []string{`{"provider":"auth0"}`}},
+			{name: "actions", scopes: "read:actions", method: "GET", path: "/actions/actions?page=0&per_page=100", status: 200, has: []string{`"actions":[]`}},
 			{name: "phone messages", scopes: all, method: "GET", path: "/guardian/factors/phone/message-types", status: 200, has: []string{`{"message_types":[]}`}},
 		})
 		s, err := w.store.Settings(t.Context())

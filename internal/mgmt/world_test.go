@@ -160,6 +160,7 @@ func newWorldOn(tb testing.TB, engine string) *world {
 		Tickets:         tickets,
 		Factors: &factor.Service{
 			Store: w.store, Users: w.store, Tenant: w.store, Letters: w.store, Audit: w.store, Now: now, PublicURL: publicURL,
+			SMS: func(context.Context, string, string, string) error { return nil },
 		},
 		Guard:    guards,
 		Letters:  &letter.Service{Store: w.store, Now: now},

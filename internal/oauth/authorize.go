@@ -27,6 +27,9 @@ type AuthorizeRequest struct {
 	// DeviceCode is the hash of the device code that this login answers; empty for
 	// a request of a browser. The answer then goes to a page of ours.
 	DeviceCode string `json:"device_code,omitzero"`
+	// Approval is the hash of the request for approval (package approval) that this
+	// login answers; empty otherwise. The answer then goes to a page of ours.
+	Approval string `json:"approval,omitzero"`
 }
 
 // AuthorizeError is an error that goes to the redirect URI (RFC 6749 §4.1.2.1).

@@ -26,7 +26,7 @@ func (e *Endpoints) granted(ctx context.Context, c *client.Client, req oauth.Aut
 	g := granted{user: u}
 	var allowed []string
 	if req.Audience != "" {
-		rs, err := e.d.ResourceServers.ResourceServerByIdentifier(ctx, req.Audience)
+		rs, err := e.apiNamed(ctx, req.Audience)
 		if errors.Is(err, resourceserver.ErrNotFound) {
 			return granted{}, authorizeError("access_denied", "Service not found: "+req.Audience)
 		}
@@ -108,6 +108,9 @@ func (e *Endpoints) consented(ctx context.Context, c *client.Client, req oauth.A
 
 // consentNeeded gathers the facts of consent.Needed.
 func (e *Endpoints) consentNeeded(ctx context.Context, c *client.Client, req oauth.AuthorizeRequest, g granted, asked bool) (bool, error) {
+	if req.Approval != "" {
+		return false, nil // the person is shown the scopes of each such request, and decides
+	}
 	t, err := e.d.Tenant.Settings(ctx)
 	if err != nil {
 		return false, err

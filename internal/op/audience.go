@@ -19,17 +19,33 @@ import (
 // the address they were given (reference/authentication.md §6.1). The token is
 // for the API's one identifier all the same.
 func (e *Endpoints) api(r *http.Request, audience string) (*resourceserver.ResourceServer, error) {
-	rs, err := e.d.ResourceServers.ResourceServerByIdentifier(r.Context(), audience)
+	rs, err := e.apiNamed(r.Context(), audience)
 	if errors.Is(err, resourceserver.ErrNotFound) && managementAlias(audience, r.Host) {
 		return e.d.ResourceServers.ResourceServerByIdentifier(r.Context(), e.ManagementAudience())
 	}
+	if errors.Is(err, resourceserver.ErrNotFound) && alias(audience, r.Host, "/mfa/") {
+		return e.mfaAPI, nil
+	}
 	return rs, err
+}
+
+// apiNamed finds the API with exactly that identifier.
+func (e *Endpoints) apiNamed(ctx context.Context, identifier string) (*resourceserver.ResourceServer, error) {
+	if identifier == e.mfaAPI.Identifier {
+		return e.mfaAPI, nil
+	}
+	return e.d.ResourceServers.ResourceServerByIdentifier(ctx, identifier)
 }
 
 // managementAlias reports whether the audience is the Management API as seen
 // under the host that the request came in by.
 func managementAlias(audience, host string) bool {
-	return host != "" && (audience == "https://"+host+"/api/v2/" || audience == "http://"+host+"/api/v2/")
+	return alias(audience, host, "/api/v2/")
+}
+
+// alias reports whether the audience is that path under the host.
+func alias(audience, host, path string) bool {
+	return host != "" && (audience == "https://"+host+path || audience == "http://"+host+path)
 }
 
 // signable refuses APIs that want tokens signed in a way that we do not offer,
@@ -65,6 +81,10 @@ func (e *Endpoints) userAPI(ctx context.Context, c *client.Client, rs *resources
 	s := rs.Settings()
 	if err := signable(s); err != nil {
 		return nil, false, err
+	}
+	if rs == e.mfaAPI && !c.Settings().IsFirstParty {
+		// What keeps others out of an account is not a third party's to change.
+		return nil, true, nil
 	}
 	scopes = apiScopes(s)
 	switch s.UserPolicy {

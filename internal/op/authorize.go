@@ -205,7 +205,7 @@ func (e *Endpoints) apiScopesFor(ctx context.Context, c *client.Client, rs *reso
 // next looks at the browser's session and takes the step that decide names.
 func (e *Endpoints) next(w http.ResponseWriter, r *http.Request, c *client.Client, req oauth.AuthorizeRequest, hint string) error {
 	ctx := r.Context()
-	facts := circumstances{prompt: req.Prompt, maxAge: req.MaxAge, now: e.d.Now().UnixMicro(), ticket: req.LoginTicket != ""}
+	facts := circumstances{prompt: req.Prompt, maxAge: e.maxAge(req), now: e.d.Now().UnixMicro(), ticket: req.LoginTicket != ""}
 	s, err := e.Session(r)
 	if err != nil && !errors.Is(err, session.ErrNone) {
 		return err
@@ -256,6 +256,20 @@ func (e *Endpoints) next(w http.ResponseWriter, r *http.Request, c *client.Clien
 		return e.RespondError(w, r, req, refusal)
 	}
 	return err
+}
+
+// freshFor is how old a sign-in may be, in seconds, whose session is to change
+// what keeps others out of the account: whoever found the browser open has not
+// signed in.
+const freshFor = 600
+
+// maxAge is that of the request, and no more than freshFor for the MFA endpoints.
+func (e *Endpoints) maxAge(req oauth.AuthorizeRequest) *int64 {
+	if req.Audience != e.mfaAPI.Identifier || req.MaxAge != nil && *req.MaxAge < freshFor {
+		return req.MaxAge
+	}
+	age := int64(freshFor)
+	return &age
 }
 
 // otherSession reports whether the session is another than the request wants.

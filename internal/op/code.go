@@ -37,6 +37,9 @@ func (e *Endpoints) authorizationCode(ctx context.Context, t *tokenRequest) (tok
 	if err != nil {
 		return tokenResponse{}, err
 	}
+	if err := e.stillUsable(ctx, code.ConnectionID, t.client.ID); err != nil {
+		return tokenResponse{}, err
+	}
 	tokens := userTokens{
 		user:       u,
 		scopes:     oauth.ParseScope(code.Scope),
@@ -51,7 +54,7 @@ func (e *Endpoints) authorizationCode(ctx context.Context, t *tokenRequest) (tok
 		tokens.authTime = time.UnixMicro(code.AuthTime).Unix()
 	}
 	if code.Audience != "" {
-		tokens.api, err = e.d.ResourceServers.ResourceServerByIdentifier(ctx, code.Audience)
+		tokens.api, err = e.apiNamed(ctx, code.Audience)
 		if errors.Is(err, resourceserver.ErrNotFound) {
 			return tokenResponse{}, errs.New(errs.Forbidden, "access_denied", "Service not enabled within domain: %s", code.Audience)
 		}

@@ -82,7 +82,7 @@ func (e *Endpoints) newDevice(ctx context.Context, r *http.Request, c caller, p 
 	if err != nil {
 		return deviceResponse{}, err
 	}
-	audience, err := e.audience(ctx, p)
+	audience, err := e.agreedAudience(ctx, r, c, p)
 	if err != nil {
 		return deviceResponse{}, err
 	}
@@ -92,25 +92,6 @@ func (e *Endpoints) newDevice(ctx context.Context, r *http.Request, c caller, p 
 	}
 	if _, err := idTokenSigning(c.Client, scope); err != nil {
 		return deviceResponse{}, err
-	}
-	if audience == e.userinfoAudience() {
-		audience = ""
-	}
-	if audience != "" {
-		api, err := e.api(r, audience)
-		if errors.Is(err, resourceserver.ErrNotFound) {
-			return deviceResponse{}, errs.New(errs.Forbidden, "access_denied", "Service not enabled within domain: %s", audience)
-		}
-		if err != nil {
-			return deviceResponse{}, err
-		}
-		switch _, refused, err := e.userAPI(ctx, c.Client, api); {
-		case err != nil:
-			return deviceResponse{}, err
-		case refused:
-			return deviceResponse{}, errs.New(errs.Forbidden, "access_denied", `Client is not authorized to access "%s".`, audience)
-		}
-		audience = api.Identifier
 	}
 	secret := token.NewSecret()
 	code := device.Code{
@@ -133,6 +114,29 @@ func (e *Endpoints) newDevice(ctx context.Context, r *http.Request, c caller, p 
 		DeviceCode: secret, UserCode: code.UserCode, URI: uri, Complete: uri + "?user_code=" + url.QueryEscape(code.UserCode),
 		ExpiresIn: int64(device.Lifetime / time.Second), Interval: int64(device.Interval / time.Second),
 	}, nil
+}
+
+// agreedAudience is the identifier of the API for which somebody will agree to a
+// token, elsewhere; empty: for /userinfo.
+func (e *Endpoints) agreedAudience(ctx context.Context, r *http.Request, c caller, p map[string]string) (string, error) {
+	audience, err := e.audience(ctx, p)
+	if err != nil || audience == "" || audience == e.userinfoAudience() {
+		return "", err
+	}
+	api, err := e.api(r, audience)
+	if errors.Is(err, resourceserver.ErrNotFound) {
+		return "", errs.New(errs.Forbidden, "access_denied", "Service not enabled within domain: %s", audience)
+	}
+	if err != nil {
+		return "", err
+	}
+	switch _, refused, err := e.userAPI(ctx, c.Client, api); {
+	case err != nil:
+		return "", err
+	case refused, api == e.mfaAPI: // who agrees elsewhere may not know that it is about their factors
+		return "", errs.New(errs.Forbidden, "access_denied", `Client is not authorized to access "%s".`, audience)
+	}
+	return api.Identifier, nil
 }
 
 // deviceCode is a device asking what became of its code.
@@ -159,20 +163,22 @@ func (e *Endpoints) deviceCode(ctx context.Context, t *tokenRequest) (tokenRespo
 		return tokenResponse{}, err
 	}
 	t.event.UserID = code.UserID
-	return e.issueDevice(ctx, t, code)
+	s := session.Session{UserID: code.UserID, ID: code.SessionID, ConnectionID: code.ConnectionID, AuthTime: code.AuthTime, Methods: code.Methods}
+	return e.issueAgreed(ctx, t, s, code.Audience, code.Scope)
 }
 
-// issueDevice gives the device what the person agreed to, as far as it is still so.
-func (e *Endpoints) issueDevice(ctx context.Context, t *tokenRequest, code device.Code) (tokenResponse, error) {
+// issueAgreed gives a client what the person agreed to elsewhere, in that session,
+// as far as it is still so.
+func (e *Endpoints) issueAgreed(ctx context.Context, t *tokenRequest, s session.Session, audience string, scope []string) (tokenResponse, error) {
 	c := t.client
-	u, refusal, err := e.subject(ctx, c.Client, session.Session{UserID: code.UserID, ConnectionID: code.ConnectionID})
+	u, refusal, err := e.subject(ctx, c.Client, s)
 	if err != nil {
 		return tokenResponse{}, err
 	}
 	if refusal != nil {
 		return tokenResponse{}, errs.New(errs.Forbidden, refusal.Code, "%s", refusal.Description)
 	}
-	g, err := e.granted(ctx, c.Client, oauth.AuthorizeRequest{Audience: code.Audience, Scope: code.Scope}, u)
+	g, err := e.granted(ctx, c.Client, oauth.AuthorizeRequest{Audience: audience, Scope: scope}, u)
 	var unfit *oauth.AuthorizeError
 	if errors.As(err, &unfit) {
 		return tokenResponse{}, errs.New(errs.Forbidden, unfit.Code, "%s", unfit.Description)
@@ -181,10 +187,10 @@ func (e *Endpoints) issueDevice(ctx context.Context, t *tokenRequest, code devic
 		return tokenResponse{}, err
 	}
 	tokens := userTokens{
-		user: u, api: g.api, scopes: g.scopes, sessionID: code.SessionID, methods: code.Methods, signedInAt: code.AuthTime, actor: t.actor,
+		user: u, api: g.api, scopes: g.scopes, sessionID: s.ID, methods: s.Methods, signedInAt: s.AuthTime, actor: t.actor,
 	}
 	res, err := e.issueUser(ctx, c, tokens)
-	t.event.Details = details(code.Audience, res.Scope)
+	t.event.Details = details(audience, res.Scope)
 	return res, err
 }
 

@@ -24,8 +24,11 @@ type metadata struct {
 	UserinfoEndpoint      string   `json:"userinfo_endpoint"`
 	ChallengeEndpoint     string   `json:"mfa_challenge_endpoint"`
 	JWKS                  string   `json:"jwks_uri"`
+	RegistrationEndpoint  string   `json:"registration_endpoint,omitempty"`
 	RevocationEndpoint    string   `json:"revocation_endpoint"`
 	EndSessionEndpoint    string   `json:"end_session_endpoint,omitempty"`
+	ApprovalEndpoint      string   `json:"backchannel_authentication_endpoint"`
+	ApprovalModes         []string `json:"backchannel_token_delivery_modes_supported"`
 	PushedEndpoint        string   `json:"pushed_authorization_request_endpoint,omitempty"`
 	Scopes                []string `json:"scopes_supported"`
 	ResponseTypes         []string `json:"response_types_supported"`
@@ -71,6 +74,8 @@ func (e *Endpoints) metadata(t *tenant.Settings) metadata {
 		UserinfoEndpoint:      e.userinfoAudience(),
 		ChallengeEndpoint:     e.issuer + "mfa/challenge",
 		RevocationEndpoint:    e.issuer + "oauth/revoke",
+		ApprovalEndpoint:      e.issuer + "bc-authorize",
+		ApprovalModes:         []string{"poll"},
 		JWKS:                  e.issuer + ".well-known/jwks.json",
 		Scopes:                append(slices.Clone(userScopes), offlineAccess),
 		ResponseTypes:         oauth.ResponseTypes,
@@ -89,6 +94,9 @@ func (e *Endpoints) metadata(t *tenant.Settings) metadata {
 	}
 	if t.EndSessionInDiscovery {
 		m.EndSessionEndpoint = e.issuer + "oidc/logout"
+	}
+	if t.DynamicClientRegistration {
+		m.RegistrationEndpoint = e.issuer + "oidc/register"
 	}
 	if t.PARSupported {
 		m.PushedEndpoint = e.issuer + "oauth/par"

@@ -1,11 +1,11 @@
 // Package op is the OAuth 2.0 and OpenID Connect endpoints
 // (reference/authentication.md §1–§4): discovery and keys, /authorize,
-// /oauth/token, /oauth/revoke, /oauth/device/code, /userinfo, /v2/logout, /mfa, public sign-up, and
+// /oauth/token, /oauth/revoke, /oauth/device/code, /bc-authorize, /oidc/register, /userinfo, /v2/logout, /mfa, public sign-up, and
 // one-time codes (/passwordless/start, /passwordless/verify).
 //
 //	/authorize ─ validate (request.go) ─ decide (decide.go) ─┬─ StartLogin ─ … login … ─ Respond
 //	                                                          └─ Respond: code, back to the client (respond.go)
-//	/oauth/token ─ grant type ─ client (clientauth.go) ─ one of the grants (machine.go, password.go, code.go, refresh.go, device.go)
+//	/oauth/token ─ grant type ─ client (clientauth.go) ─ one of the grants (machine.go, password.go, code.go, refresh.go, device.go, approval.go)
 //
 // Owns: the parameters, decisions and error bodies of these endpoints, what a
 // grant may have (scope.go, audience.go), CORS of the Authentication API (cors.go).

@@ -16,6 +16,7 @@ import (
 	"mangrove/internal/passwordless"
 	"mangrove/internal/profile"
 	"mangrove/internal/schema"
+	"mangrove/internal/token"
 	"mangrove/internal/user"
 	"mangrove/internal/web"
 )
@@ -28,6 +29,7 @@ var (
 	errFactorTypes   = errs.New(errs.Invalid, "invalid_request", "Unsupported authenticator_types or oob_channels.")
 	errFactorPhone   = errs.New(errs.Invalid, "invalid_request", "phone_number must be in E.164 format.")
 	errFactorEmail   = errs.New(errs.Invalid, "invalid_request", "email must be a valid email address.")
+	errFactorProof   = errs.New(errs.Forbidden, "access_denied", "Multifactor authentication required")
 	errFactorScope   = errs.New(errs.Forbidden, "insufficient_scope", "The access token lacks the scope for this operation.")
 )
 
@@ -90,7 +92,7 @@ func (e *Endpoints) secondFactor(ctx context.Context, t *tokenRequest, u *user.U
 		return err
 	}
 	due, err := e.d.Factors.Due(ctx, u, factor.Question{
-		Connection: conn, Methods: methods, ACRValues: t.params["acr_values"], CanEnroll: bearable,
+		Connection: conn, Methods: methods, ACRValues: t.params["acr_values"], CanEnroll: bearable, Insist: v.api == e.mfaAPI,
 	})
 	if err != nil || due.Step == factor.NoStep {
 		return err
@@ -109,6 +111,7 @@ func (e *Endpoints) secondFactor(ctx context.Context, t *tokenRequest, u *user.U
 	event.Type, event.UserID, event.Description = audit.MFARequired, string(u.ID), m.Error()
 	g := factor.Grant{
 		Type: t.params["grant_type"], Audience: t.params["audience"], Scope: strings.Join(v.requested, " "), Methods: methods,
+		ConnectionID: t.event.ConnectionID,
 	}
 	if g.Type == password || g.Type == passwordRealm {
 		g.Gty = "password"
@@ -133,43 +136,59 @@ func (e *Endpoints) cameBy(ctx context.Context, t *tokenRequest, u *user.User) (
 	return c, err
 }
 
-// mfaAudience is that of access tokens for the MFA endpoints.
-func (e *Endpoints) mfaAudience() string { return e.issuer + "mfa/" }
+// scopeEnroll is that of POST /mfa/associate.
+const scopeEnroll = "enroll"
 
-// mfaHolder is whose bearer token it is: an mfa_token, or an access token for the
-// MFA endpoints that has the scope. An mfa_token is good for what needs no
-// second factor: it was made because there is none yet.
-func (e *Endpoints) mfaHolder(r *http.Request, scope string, tokenSuffices bool) (*user.User, user.Actor, error) {
+// mfaHolder is whose bearer token it is.
+type mfaHolder struct {
+	user  *user.User
+	actor user.Actor
+	// proven: a second factor was shown for the token. The factors of somebody who
+	// has one are not changed without.
+	proven bool
+}
+
+// mfaHolder reads the bearer token: an mfa_token, or an access token for the MFA
+// endpoints that has the scope. An mfa_token is good for what needs no second
+// factor: it was made because there is none yet.
+func (e *Endpoints) mfaHolder(r *http.Request, scope string, tokenSuffices bool) (mfaHolder, error) {
 	raw, err := bearerOf(r)
 	if err != nil {
-		return nil, user.Actor{}, err
+		return mfaHolder{}, err
 	}
-	a := user.Actor{IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
+	h := mfaHolder{actor: user.Actor{IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}}
 	ctx := r.Context()
 	if !strings.Contains(raw, ".") {
 		m, err := e.d.Factors.Token(ctx, raw)
 		if err != nil {
-			return nil, a, err
+			return h, err
 		}
 		if !tokenSuffices {
-			return nil, a, errFactorScope
+			return h, errFactorScope
 		}
-		a.ClientID = m.ClientID
-		u, err := e.active(ctx, m.UserID, factor.ErrMalformed)
-		return u, a, err
+		h.actor.ClientID = m.ClientID
+		h.user, err = e.active(ctx, m.UserID, factor.ErrMalformed)
+		return h, err
 	}
-	b, err := e.verifier.VerifyFor(ctx, raw, e.mfaAudience())
-	switch {
-	case err == nil && b.Machine(), errs.KindOf(err) == errs.Unauthenticated:
-		return nil, a, errToken
-	case err != nil:
-		return nil, a, err
-	case !contains(b.Scopes, scope):
-		return nil, a, errFactorScope
+	b, err := e.mfaBearer(ctx, raw)
+	if err != nil {
+		return h, err
 	}
-	a.ClientID = b.ClientID
-	u, err := e.active(ctx, b.Subject, errToken)
-	return u, a, err
+	if !contains(b.Scopes, scope) {
+		return h, errFactorScope
+	}
+	h.actor.ClientID, h.proven = b.ClientID, b.Multifactor
+	h.user, err = e.active(ctx, b.Subject, errToken)
+	return h, err
+}
+
+// mfaBearer verifies an access token for the MFA endpoints.
+func (e *Endpoints) mfaBearer(ctx context.Context, raw string) (*token.Bearer, error) {
+	b, err := e.verifier.VerifyFor(ctx, raw, e.mfaAPI.Identifier)
+	if err == nil && b.Machine() || errs.KindOf(err) == errs.Unauthenticated {
+		return nil, errToken
+	}
+	return b, err
 }
 
 // authenticatorJSON is the wire form of a factor, members in the recorded order.
@@ -207,11 +226,11 @@ func (e *Endpoints) authenticators(w http.ResponseWriter, r *http.Request) error
 	if e.d.Factors == nil {
 		return factor.ErrMalformed
 	}
-	u, _, err := e.mfaHolder(r, "read:authenticators", true)
+	h, err := e.mfaHolder(r, "read:authenticators", true)
 	if err != nil {
 		return err
 	}
-	all, err := e.d.Factors.All(r.Context(), u)
+	all, err := e.d.Factors.All(r.Context(), h.user)
 	if err != nil {
 		return err
 	}
@@ -235,29 +254,42 @@ func (e *Endpoints) removeAuthenticator(w http.ResponseWriter, r *http.Request) 
 	if err != nil {
 		return err
 	}
-	u, a, err := e.mfaHolder(r, "remove:authenticators", false)
+	h, err := e.mfaHolder(r, "remove:authenticators", false)
 	if err != nil {
 		return err
 	}
 	ctx := r.Context()
-	all, err := e.d.Factors.All(ctx, u)
+	all, err := e.d.Factors.All(ctx, h.user)
 	if err != nil {
 		return err
+	}
+	if !h.proven && len(factor.Seconds(all)) > 0 {
+		return e.refusedFactor(ctx, h, errFactorProof)
 	}
 	for i := range all {
 		shown, ok := authenticatorOf(&all[i])
 		if !ok || shown.ID != id {
 			continue
 		}
-		event := e.event(audit.Unenrolled, a)
-		event.UserID, event.Description = string(u.ID), "Removed by its owner"
-		if err := e.d.Factors.Unenroll(ctx, u, []factor.Factor{all[i]}, event); err != nil {
+		event := e.event(audit.Unenrolled, h.actor)
+		event.UserID, event.Description = string(h.user.ID), "Removed by its owner"
+		if err := e.d.Factors.Unenroll(ctx, h.user, []factor.Factor{all[i]}, event); err != nil {
 			return err
 		}
 		w.WriteHeader(http.StatusNoContent)
 		return nil
 	}
 	return errAuthenticator
+}
+
+// refusedFactor records that somebody without the proof wanted to change factors.
+func (e *Endpoints) refusedFactor(ctx context.Context, h mfaHolder, why *errs.Error) error {
+	event := e.event(audit.FactorFailed, h.actor)
+	event.UserID, event.Description = string(h.user.ID), why.Text
+	if err := e.d.Audit.AppendEvents(ctx, event); err != nil {
+		return err
+	}
+	return why
 }
 
 // association is the answer of POST /mfa/associate, members in the recorded order.
@@ -277,7 +309,7 @@ func (e *Endpoints) associate(w http.ResponseWriter, r *http.Request) error {
 	if e.d.Factors == nil {
 		return factor.ErrMalformed
 	}
-	u, by, err := e.mfaHolder(r, "enroll", true)
+	h, err := e.mfaHolder(r, scopeEnroll, true)
 	if err != nil {
 		return err
 	}
@@ -290,7 +322,10 @@ func (e *Endpoints) associate(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ctx := r.Context()
-	made, err := e.d.Factors.Associate(ctx, u, kind, address, factor.Actor{Actor: by, Language: requestLanguage(r)})
+	made, err := e.d.Factors.Associate(ctx, h.user, kind, address, h.proven, factor.Actor{Actor: h.actor, Language: requestLanguage(r)})
+	if errors.Is(err, factor.ErrEnrolled) {
+		return e.refusedFactor(ctx, h, factor.ErrEnrolled)
+	}
 	if err != nil {
 		return err
 	}
@@ -302,7 +337,7 @@ func (e *Endpoints) associate(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		seed := made.Factor.Detail.Secret
-		out = association{Type: "otp", Secret: seed, BarcodeURI: factor.SeedURI(seed, issuer, factor.AccountOf(u))}
+		out = association{Type: "otp", Secret: seed, BarcodeURI: factor.SeedURI(seed, issuer, factor.AccountOf(h.user))}
 	case factor.Phone:
 		out.Channel = "sms"
 	default:

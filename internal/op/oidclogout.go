@@ -127,8 +127,11 @@ func (e *Endpoints) asked(ctx context.Context, p parameters) (ending, error) {
 // to is the one that asks.
 func (e *Endpoints) endHint(ctx context.Context, hint, clientID string) (asks, sid string, err error) {
 	asks, sid, err = e.verifier.EndHint(ctx, hint)
-	if err != nil {
+	if errs.KindOf(err) == errs.Unauthenticated {
 		return "", "", errHint.Because(err)
+	}
+	if err != nil {
+		return "", "", err
 	}
 	if clientID != "" && clientID != asks {
 		return "", "", errEndClient

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"mangrove/internal/approval"
 	"mangrove/internal/audit"
 	"mangrove/internal/client"
 	"mangrove/internal/connection"
@@ -49,6 +50,9 @@ type Deps struct {
 	Tenant          tenant.Reader
 	Refresh         refresh.Store
 	Devices         device.Store
+	Approvals       approval.Store
+	Throttle        Throttle
+	Registrar       Registrar
 	Permissions     Permissions
 	Consents        consent.Store
 	Pushed          pushed.Store
@@ -58,8 +62,12 @@ type Deps struct {
 	Passwordless Passwordless
 	Resets       Resets
 
+	// MailsReady reports whether mails can be sent. Nil: they can.
+	MailsReady func() bool
 	// Factors are second factors. Nil: nobody is ever asked for one.
 	Factors *factor.Service
+	// RateLimit bounds how often the endpoints are called. The zero value does not.
+	RateLimit RateLimit
 	// Verifier may be shared with other surfaces, for its cache. Nil: one of its own.
 	Verifier *token.Verifier
 }
@@ -110,6 +118,8 @@ type Endpoints struct {
 	mint     token.Issuer
 	verifier *token.Verifier
 	grants   map[string]grantType
+	buckets  web.Buckets[bucketName]
+	mfaAPI   *resourceserver.ResourceServer
 }
 
 // New makes the endpoints.
@@ -120,6 +130,7 @@ func New(d Deps) *Endpoints {
 		issuer:   issuer,
 		mint:     token.Issuer{Keys: d.Keys, URL: issuer, Now: d.Now},
 		verifier: d.Verifier,
+		mfaAPI:   resourceserver.MFAAPI(d.PublicURL),
 		StartLogin: func(http.ResponseWriter, *http.Request, oauth.AuthorizeRequest) error {
 			return &oauth.AuthorizeError{Code: "temporarily_unavailable", Description: "Signing in is not available."}
 		},
@@ -144,6 +155,7 @@ func New(d Deps) *Endpoints {
 	if e.verifier == nil {
 		e.verifier = token.NewVerifier(d.Keys, issuer, d.Now)
 		e.verifier.SigningAlg = resourceserver.SigningAlg(d.ResourceServers)
+		e.verifier.HintSecret = client.HintSecret(d.Clients)
 	}
 	e.grants = map[string]grantType{
 		clientCredentials: {audit.ClientGrantOK, audit.ClientGrantNo, e.clientCredentials},
@@ -152,10 +164,12 @@ func New(d Deps) *Endpoints {
 		password:          {audit.PasswordGrantOK, audit.PasswordGrantNo, e.password},
 		refreshGrant:      {audit.RefreshOK, audit.RefreshNo, e.refreshToken},
 		deviceGrant:       {audit.DeviceExchangeOK, audit.DeviceExchangeNo, e.deviceCode},
+		approvalGrant:     {audit.ApprovalExchangeOK, audit.ApprovalExchangeNo, e.approved},
 		passwordlessOTP:   {audit.OTPExchangeOK, audit.OTPExchangeNo, e.otp},
-		mfaOTP:            {audit.MFAOTPExchangeOK, audit.MFAOTPExchangeNo, e.mfa([]string{"otp"}, errOTPCode, e.showOTP)},
-		mfaOOB:            {audit.MFAOOBExchangeOK, audit.MFAOOBExchangeNo, e.mfa([]string{"oob_code", "binding_code"}, errBindingCode, e.showOOB)},
-		mfaRecovery:       {audit.RecoveryExchangeOK, audit.RecoveryExchangeNo, e.mfa([]string{"recovery_code"}, factor.ErrWrong, e.showRecovery)},
+		webauthnGrant:     {audit.LoginOK, audit.LoginFailed, e.passkey},
+		mfaOTP:            {audit.MFAOTPExchangeOK, audit.MFAOTPExchangeNo, e.mfa(mfaGrant{[]string{"otp"}, errOTPCode, e.showOTP, e.confirmOTP})},
+		mfaOOB:            {audit.MFAOOBExchangeOK, audit.MFAOOBExchangeNo, e.mfa(mfaGrant{[]string{"oob_code", "binding_code"}, errBindingCode, e.showOOB, e.confirmOOB})},
+		mfaRecovery:       {audit.RecoveryExchangeOK, audit.RecoveryExchangeNo, e.mfa(mfaGrant{[]string{"recovery_code"}, factor.ErrWrong, e.showRecovery, nil})},
 	}
 	return e
 }
@@ -187,11 +201,15 @@ func (e *Endpoints) Mount(r chi.Router) {
 		{"/oauth/token", []string{"POST"}, e.token, renderToken, corsClient},
 		{"/oauth/revoke", []string{"POST"}, e.revoke, renderToken, corsClient},
 		{"/oauth/device/code", []string{"POST"}, e.deviceAuthorization, renderOAuth, corsClient},
+		{"/bc-authorize", []string{"POST"}, e.askApproval, renderOAuth, corsNone},
 		{"/userinfo", []string{"GET", "POST"}, e.userinfo, renderUserinfo, corsAnyone},
 		{"/mfa/authenticators", []string{"GET"}, e.authenticators, renderOAuth, corsAnyone},
 		{"/mfa/authenticators/{id}", []string{"DELETE"}, e.removeAuthenticator, renderToken, corsAnyone},
 		{"/mfa/associate", []string{"POST"}, e.associate, renderOAuth, corsAnyone},
 		{"/mfa/challenge", []string{"POST"}, e.challenge, renderOAuth, corsClient},
+		{"/passkey/challenge", []string{"POST"}, e.passkeyEndpoint(audit.LoginFailed, e.challengePasskey), renderOAuth, corsClient},
+		{"/passkey/register", []string{"POST"}, e.passkeyEndpoint(audit.SignupFailed, e.registerPasskey), renderOAuth, corsClient},
+		{"/oidc/register", []string{"POST"}, e.registerClient, renderOAuth, corsAnyone},
 		{"/oauth/par", []string{"POST"}, e.push, renderOAuth, corsNone},
 		{"/login", []string{"GET"}, e.loginEntry, e.renderPage, corsNone},
 		{"/v2/logout", []string{"GET"}, e.logout, e.renderPage, corsNone},
@@ -202,7 +220,7 @@ func (e *Endpoints) Mount(r chi.Router) {
 		{"/passwordless/verify", []string{"POST"}, e.verifyPasswordless, renderPasswordless, corsAnyone},
 	} {
 		for _, method := range route.methods {
-			r.Method(method, route.path, web.Serve(e.withCORS(route.cors, route.handle), route.render))
+			r.Method(method, route.path, web.Serve(e.withCORS(route.cors, e.limited(route.path, route.handle)), route.render))
 		}
 		if route.cors != corsNone {
 			r.Method("OPTIONS", route.path, http.HandlerFunc(preflight))

@@ -6,6 +6,7 @@ import (
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
+	"mangrove/internal/errs"
 	"mangrove/internal/session"
 	"mangrove/internal/token"
 )
@@ -74,6 +75,22 @@ func (e *Endpoints) passwordAt(ctx context.Context, t *tokenRequest, realm strin
 		methods: methods,
 		actor:   t.actor,
 	})
+}
+
+// stillUsable looks again at the connection of a sign-in that began a while ago;
+// empty: it is not known. Its failure is that of a device (device.go).
+func (e *Endpoints) stillUsable(ctx context.Context, connectionID, clientID string) error {
+	if connectionID == "" {
+		return nil
+	}
+	conn, err := e.d.Connections.Connection(ctx, connectionID)
+	if err != nil && !errors.Is(err, connection.ErrNotFound) {
+		return err
+	}
+	if err != nil || !usable(conn, clientID) {
+		return errs.New(errs.Forbidden, errDisabled.Code, "%s", errDisabled.Text)
+	}
+	return nil
 }
 
 // usable reports whether the client's users may sign in through the connection.

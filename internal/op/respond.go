@@ -35,6 +35,9 @@ func (e *Endpoints) Respond(w http.ResponseWriter, r *http.Request, req oauth.Au
 	if req.DeviceCode != "" {
 		return e.respondDevice(w, r, req, s)
 	}
+	if req.Approval != "" {
+		return e.respondApproval(w, r, req, s)
+	}
 	ctx := r.Context()
 	c, err := e.loginClient(ctx, req.ClientID)
 	if err != nil {
@@ -130,6 +133,7 @@ func (e *Endpoints) answer(ctx context.Context, c *client.Client, req oauth.Auth
 			ClientID:      c.ID,
 			UserID:        string(g.user.ID),
 			SessionID:     s.ID,
+			ConnectionID:  s.ConnectionID,
 			Scope:         strings.Join(g.scopes, " "),
 			Requested:     strings.Join(req.Scope, " "),
 			Audience:      req.Audience,
@@ -179,6 +183,9 @@ func wantsAuthTime(req oauth.AuthorizeRequest) bool {
 func (e *Endpoints) RespondError(w http.ResponseWriter, r *http.Request, req oauth.AuthorizeRequest, refusal *oauth.AuthorizeError) error {
 	if req.DeviceCode != "" {
 		return e.refuseDevice(w, r, req, refusal)
+	}
+	if req.Approval != "" {
+		return e.refuseApproval(w, r, req, refusal)
 	}
 	ctx := r.Context()
 	c, err := e.loginClient(ctx, req.ClientID)

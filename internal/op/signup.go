@@ -42,7 +42,7 @@ func (e *Endpoints) signup(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	text := func(name string) string { return profile.TextOf(body[name]) }
-	a := user.Actor{ClientID: clip(text("client_id")), IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
+	a := user.Actor{ClientID: clip(text("client_id")), IP: web.ClientIP(r), UserAgent: web.UserAgent(r), Language: requestLanguage(r)}
 	u, err := e.register(ctx, w, r, body, a)
 	if err != nil {
 		t, failed := e.d.Tenant.Settings(ctx)

@@ -8,6 +8,7 @@ import (
 
 	"mangrove/internal/connection"
 	"mangrove/internal/errs"
+	"mangrove/internal/job"
 	"mangrove/internal/passwd"
 	"mangrove/internal/profile"
 	"mangrove/internal/schema"
@@ -125,5 +126,18 @@ func TestSignupAnswer(t *testing.T) {
 		if got := string(signupAnswer(u, given)); got != row.want {
 			t.Errorf("%s: %s", row.given, got)
 		}
+	}
+}
+
+// The mail that follows is in the language of the person who signs up.
+func TestSignupLanguage(t *testing.T) {
+	w := newWorld(t)
+	rec := w.send(t, "POST", "/dbconnections/signup", `{"client_id":"`+webApp+`","connection":"Users","email":"dora@example.com","password":"`+secretPW+`"}`, "Accept-Language", "de-AT,en;q=0.5")
+	if rec.Code != 200 {
+		t.Fatalf("%d %s", rec.Code, rec.Body)
+	}
+	j, _, err := w.store.Claim(t.Context(), "me", w.at.UnixMicro()+1, w.at.UnixMicro()+1e9, job.VerificationEmail)
+	if err != nil || j == nil || !strings.Contains(string(j.Params), `"language":"de-AT"`) {
+		t.Errorf("%+v %v", j, err)
 	}
 }

@@ -27,6 +27,7 @@ const (
 	passwordRealm     = "http://auth0.com/oauth/grant-type/password-realm"
 	refreshGrant      = "refresh_token"
 	deviceGrant       = "urn:ietf:params:oauth:grant-type:device_code"
+	approvalGrant     = "urn:openid:params:grant-type:ciba"
 )
 
 // grantType is what differs between grants. The endpoint has checked the client
@@ -208,10 +209,11 @@ func (e *Endpoints) mintUser(ctx context.Context, c caller, u *userTokens) (res 
 		a.Lifetime = time.Duration(res.ExpiresIn) * time.Second
 		a.Audience = []string{u.api.Identifier}
 		// Who reads an HS256 token could have made it: it says nothing to /userinfo.
-		if openid && s.SigningAlg != token.HS256 {
+		if openid && s.SigningAlg != token.HS256 && u.api != e.mfaAPI {
 			a.Audience = append(a.Audience, e.userinfoAudience())
 		}
 		a.GrantType = u.gty
+		a.Multifactor = u.api == e.mfaAPI && contains(u.methods, session.MFA)
 		if s.EnforcePolicies && authz(s) {
 			a.Permissions = append([]string{}, permissions...)
 		}

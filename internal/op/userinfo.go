@@ -37,6 +37,9 @@ func (e *Endpoints) userinfo(w http.ResponseWriter, r *http.Request) error {
 		return errNoOpenID
 	}
 	ctx := r.Context()
+	if err := e.limitUser(w, subject); err != nil {
+		return err
+	}
 	if _, err := e.d.Clients.Client(ctx, clientID); errors.Is(err, client.ErrNotFound) {
 		return errToken
 	} else if err != nil {

@@ -127,6 +127,9 @@ func secondFactors() []Sample {
 		{"mfa-email-resent", 200, OneTimeCode{Frame: frame, Action: "/m", Channel: ByEmail, SecondFactor: true, Recipient: "a**@e******.test", Length: 6, Resent: true}},
 		{"mfa-sms", 200, OneTimeCode{Frame: frame, Action: "/m", Channel: BySMS, SecondFactor: true, Recipient: "XXXXXXX00", Length: 6}},
 		{"mfa-sms-resent", 400, OneTimeCode{Frame: frame, Action: "/m", Channel: BySMS, SecondFactor: true, Recipient: "XXXXXXX00", Length: 6, Resent: true, Problem: TooManyTries}},
+		{"mfa-phone", 200, MFAPhone{Frame: frame, Action: "/m", Others: others[:1]}},
+		{"mfa-phone-wrong", 400, MFAPhone{Frame: frame, Action: "/m", Value: "12", Problem: InvalidPhone}},
+		{"mfa-phone-hostile", 400, MFAPhone{Frame: hostileFrame, Action: "javascript:alert(1)", Value: Hostile, Problem: Hostile, Others: hostileWays}},
 		{"mfa-recovery", 200, MFARecovery{Frame: frame, Action: "/m", Others: others[:1]}},
 		{"mfa-recovery-wrong", 400, MFARecovery{Frame: frame, Action: "/m", Problem: WrongRecoveryCode}},
 		{"mfa-choose", 200, MFAChoose{Frame: frame, Others: others[:4]}},
@@ -140,6 +143,8 @@ func secondFactors() []Sample {
 		{"webauthn", 200, MFAWebAuthn{Frame: frame, Action: "/m", Options: getOptions, Others: others[:1]}},
 		{"webauthn-failed", 400, MFAWebAuthn{Frame: frame, Action: "/m", Options: getOptions, Problem: PasskeyFailed}},
 		{"passkey-offer", 200, PasskeyOffer{Frame: frame, Action: "/m", Options: createOptions}},
+		{"passkey-offer-security-key", 200, PasskeyOffer{Frame: frame, Kind: SecurityKey, Action: "/m", Options: createOptions}},
+		{"passkey-offer-platform", 200, PasskeyOffer{Frame: frame, Kind: PlatformKey, Action: "/m", Options: createOptions}},
 		{"passkey-offer-hostile", 400, PasskeyOffer{Frame: hostileFrame, Action: "javascript:alert(1)", Options: createOptions, Problem: Hostile}},
 	}
 }
@@ -151,7 +156,8 @@ func agreeing() []Sample {
 		{"consent", 200, Consent{Frame: frame, Action: "/u/consent?state=abc", Person: "ada@example.test", Scopes: scopes}},
 		{"consent-api", 200, Consent{Frame: frame, Action: "/u/consent?state=abc", Person: "ada@example.test", API: "Harbour API", Scopes: own}},
 		{"consent-nothing", 200, Consent{Frame: frame, Action: "/u/consent?state=abc"}},
-		{"consent-hostile", 200, Consent{Frame: hostileFrame, Action: "javascript:alert(1)", Person: Hostile, API: Hostile, Scopes: []ConsentScope{{Hostile, Hostile}, {Name: long}}}},
+		{"consent-approval", 200, Consent{Frame: frame, Action: "/u/approval/decision?state=abc", Person: "ada@example.test", API: "Harbour API", Scopes: own, Message: "HARBOUR-42"}},
+		{"consent-hostile", 200, Consent{Frame: hostileFrame, Action: "javascript:alert(1)", Person: Hostile, API: Hostile, Scopes: []ConsentScope{{Hostile, Hostile}, {Name: long}}, Message: Hostile}},
 		{"device-code", 200, DeviceCode{Frame: bare, Action: "/activate"}},
 		{"device-code-wrong", 400, DeviceCode{Frame: bare, Action: "/activate", Value: "BCDF-GHJK", Problem: WrongUserCode}},
 		{"device-confirm", 200, DeviceConfirm{Frame: Frame{Application: "Living-room TV"}, Action: "/activate", Code: "BCDF-GHJK"}},
@@ -179,7 +185,7 @@ func results() []Sample {
 		{"web-message", 200, WebMessage{Target: "https://app.example", Answer: []Field{{"code", "abc"}, {"state", "xyz"}}}},
 		{"web-message-hostile", 200, WebMessage{Target: "http://localhost:3000", Answer: []Field{{"state", Hostile}, {Hostile, "x"}}}},
 	}
-	for _, k := range []ToldKind{ToldEmailVerified, ToldPasswordChanged, ToldDeviceDone, ToldDeviceDenied, ToldSignedOut, ToldUnblocked} {
+	for _, k := range []ToldKind{ToldEmailVerified, ToldPasswordChanged, ToldDeviceDone, ToldDeviceDenied, ToldApproved, ToldApprovalDenied, ToldApprovalOther, ToldApprovalOver, ToldSignedOut, ToldUnblocked, ToldEnrolled} {
 		list = append(list, Sample{"told-" + string(k), 200, Told{Frame: frame, Kind: k}})
 	}
 	for _, e := range [][2]string{

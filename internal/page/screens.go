@@ -127,6 +127,15 @@ func (v MFACode) screen() screen {
 	}
 }
 
+func (v MFAPhone) screen() screen {
+	in := signUpKinds["phone_number"]
+	in.Name, in.Value, in.Required = "phone_number", v.Value, true
+	return screen{
+		template: "factor", prompt: "mfa-sms", name: "mfa-sms-enrollment", Frame: v.Frame, Action: v.Action, Problem: v.Problem, Others: v.Others,
+		Inputs: judge([]input{in}, v.Problem), View: v,
+	}
+}
+
 func (v MFARecovery) screen() screen {
 	in := oneTimeCode(64)
 	in.Autocomplete, in.Mode = "off", "text"
@@ -178,9 +187,16 @@ func (v MFAWebAuthn) screen() screen {
 }
 
 func (v PasskeyOffer) screen() screen {
-	return screen{
+	s := screen{
 		template: "passkeyoffer", prompt: "passkeys", name: "passkey-enrollment", Frame: v.Frame, Action: v.Action, Problem: v.Problem, script: "passkey.js", View: v,
 	}
+	switch v.Kind {
+	case SecurityKey:
+		s.prompt, s.name = "mfa-webauthn", "mfa-webauthn-roaming-enrollment"
+	case PlatformKey:
+		s.prompt, s.name = "mfa-webauthn", "mfa-webauthn-platform-enrollment"
+	}
+	return s
 }
 
 func (v Consent) screen() screen {
@@ -211,8 +227,13 @@ var (
 		ToldPasswordChanged: {"reset-password", "reset-password-success"},
 		ToldDeviceDone:      {"device-flow", "device-code-activation-allowed"},
 		ToldDeviceDenied:    {"device-flow", "device-code-activation-denied"},
+		ToldApproved:        {"async-approval-flow", "async-approval-accepted"},
+		ToldApprovalDenied:  {"async-approval-flow", "async-approval-denied"},
+		ToldApprovalOther:   {"async-approval-flow", "async-approval-wrong-user"},
+		ToldApprovalOver:    {"async-approval-flow", "async-approval-error"},
 		ToldSignedOut:       {"logout", "logout-complete"},
 		ToldUnblocked:       {"brute-force-protection", "brute-force-protection-unblock-success"},
+		ToldEnrolled:        {"mfa", "mfa-enroll-result"},
 		ToldLinkUsed:        {"status", "link-used"},
 	}
 	pressed = map[PressKind][2]string{
@@ -229,7 +250,13 @@ func (v Told) screen() screen {
 }
 
 // Bad reports that nothing was done.
-func (v Told) Bad() bool { return v.Kind == ToldLinkUsed || v.Kind == ToldDeviceDenied }
+func (v Told) Bad() bool {
+	switch v.Kind {
+	case ToldLinkUsed, ToldDeviceDenied, ToldApprovalDenied, ToldApprovalOther, ToldApprovalOver:
+		return true
+	}
+	return false
+}
 
 func (v Press) screen() screen {
 	at := pressed[v.Kind]

@@ -172,6 +172,16 @@ type MFACode struct {
 	OfferTrust bool
 }
 
+// MFAPhone asks for the number of a phone that becomes a second factor (prompt
+// mfa-sms, screen mfa-sms-enrollment). Form: phone_number.
+type MFAPhone struct {
+	Frame
+	Action  string
+	Value   string
+	Problem Problem
+	Others  []Link // other kinds that can be enrolled
+}
+
 // MFARecovery asks for a recovery code (prompt mfa-recovery-code). Form: code.
 type MFARecovery struct {
 	Frame
@@ -216,10 +226,21 @@ type MFAWebAuthn struct {
 	Others  []Link
 }
 
-// PasskeyOffer offers to make a passkey (prompt passkeys). Form: passkey (JSON of the
-// new credential), or skip=1.
+// KeyKind is what a PasskeyOffer makes.
+type KeyKind string
+
+// The kinds of keys.
+const (
+	PasskeyKey  KeyKind = ""         // a passkey, in the place of a password
+	SecurityKey KeyKind = "roaming"  // a second factor of its own
+	PlatformKey KeyKind = "platform" // a second factor in this device
+)
+
+// PasskeyOffer offers to make a passkey (prompt passkeys), or a key as a second
+// factor (prompt mfa-webauthn). Form: passkey (JSON of the new credential), or skip=1.
 type PasskeyOffer struct {
 	Frame
+	Kind    KeyKind
 	Action  string
 	Options string // JSON of PublicKeyCredentialCreationOptions
 	Problem Problem
@@ -232,6 +253,8 @@ type Consent struct {
 	Person string // whom it concerns
 	API    string // its name; empty: the profile alone
 	Scopes []ConsentScope
+	// Message is what the application says that it shows, to be compared; empty: nothing.
+	Message string
 }
 
 // ConsentScope is one line of the list.
@@ -275,8 +298,13 @@ const (
 	ToldPasswordChanged ToldKind = "password-changed"
 	ToldDeviceDone      ToldKind = "device-done"
 	ToldDeviceDenied    ToldKind = "device-denied"
+	ToldApproved        ToldKind = "approved"
+	ToldApprovalDenied  ToldKind = "approval-denied"
+	ToldApprovalOther   ToldKind = "approval-other" // the request is for somebody else
+	ToldApprovalOver    ToldKind = "approval-over"
 	ToldSignedOut       ToldKind = "signed-out"
 	ToldUnblocked       ToldKind = "unblocked"
+	ToldEnrolled        ToldKind = "enrolled"  // a second factor
 	ToldLinkUsed        ToldKind = "link-used" // a mailed link that is over; an error page
 )
 

@@ -1,10 +1,10 @@
 package passwordless
 
 import (
-	"net/netip"
 	"time"
 
 	"mangrove/internal/errs"
+	"mangrove/internal/guard"
 	"mangrove/internal/profile"
 )
 
@@ -53,25 +53,11 @@ const (
 // budgets are what one start spends. Who is known and who is not spends the
 // same: who counts cannot tell them apart.
 func budgets(class profile.Class, ip, recipient string, smsPerHour int64) []Budget {
-	list := []Budget{{Name: "ip " + network(ip), Burst: startsPerHour, Every: hour / startsPerHour}}
+	list := []Budget{{Name: "ip " + guard.Network(ip), Burst: startsPerHour, Every: hour / startsPerHour}}
 	if class == profile.PasswordlessSMS {
 		return append(list,
 			Budget{Name: "sms " + recipient, Burst: smsBurst, Every: hour},
 			Budget{Name: "sms", Burst: smsPerHour, Every: hour / smsPerHour})
 	}
 	return append(list, Budget{Name: "email " + recipient, Burst: mailBurst, Every: hour / mailBurst})
-}
-
-// network is what is counted as one caller: an IPv4 address, or the 64 bits that
-// one IPv6 customer has at least.
-func network(ip string) string {
-	a, err := netip.ParseAddr(ip)
-	if err != nil {
-		return ""
-	}
-	a = a.Unmap().WithZone("")
-	if a.Is4() {
-		return a.String()
-	}
-	return netip.PrefixFrom(a, 64).Masked().String()
 }

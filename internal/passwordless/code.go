@@ -51,6 +51,8 @@ type Store interface {
 	// IssueCode spends the budgets, replaces the recipient's code, and sends the
 	// letters. *Limited when a budget is used up; then nothing was written.
 	IssueCode(ctx context.Context, c *Code, now int64, budgets []Budget, letters []letter.Letter, e audit.Event) error
+	// SpendBudgets spends them alone. *Limited as above.
+	SpendBudgets(ctx context.Context, budgets []Budget, now int64) error
 	// Code finds the last one, whatever became of it; ErrNone.
 	Code(ctx context.Context, connectionID, recipient string) (Code, error)
 	// TryCode counts a guess and then shows the code: ErrNone when there is none,

@@ -8,5 +8,5 @@
 // Does not own: what a first sign-in makes of a person (user/passwordless.go), the
 // words of mails (mail) and the ways of text messages (sms), SQL (store), HTTP and
 // pages (op, login).
-// May import: errs, profile, schema, audit, letter, user, connection.
+// May import: errs, profile, schema, audit, guard, letter, user, connection.
 package passwordless

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"mangrove/internal/key"
 	"mangrove/internal/web"
 )
 
@@ -37,6 +38,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	var background sync.WaitGroup
 	background.Go(func() { s.runner.Run(work) })
 	background.Go(func() { s.sweep(work) })
+	background.Go(func() { s.prepareKey(work) })
 
 	failed := make(chan error, 1)
 	go func() {
@@ -69,6 +71,15 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	err = errors.Join(err, s.store.Close())
 	s.log.Info("ended")
 	return err
+}
+
+// prepareKey sees to it that there is a key to rotate to. Its primes are looked
+// for when the server is ready.
+func (s *Server) prepareKey(ctx context.Context) {
+	keys := key.Service{Store: s.store, Ring: s.keys, Host: s.host(), Now: s.now}
+	if err := keys.Prepare(ctx); err != nil && ctx.Err() == nil {
+		s.log.ErrorContext(ctx, "the next signing key could not be made", "error", err)
+	}
 }
 
 // sweep cleans up every now and then until ctx ends.

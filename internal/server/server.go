@@ -226,6 +226,7 @@ func (s *Server) wire(ctx context.Context, secret []byte) error {
 	}
 	verifier := token.NewVerifier(ring, s.cfg.Issuer(), now)
 	verifier.SigningAlg = resourceserver.SigningAlg(db)
+	verifier.HintSecret = client.HintSecret(db)
 	var defaults profile.Defaults
 	if s.cfg.NeutralPicture {
 		defaults.NeutralPicture = s.cfg.PublicURL + picturePath
@@ -257,20 +258,21 @@ func (s *Server) wire(ctx context.Context, secret []byte) error {
 	}
 	s.factors = &factor.Service{
 		Store: db, Users: db, Tenant: db, Letters: db, Audit: db, Now: now, DeviceKey: cursorKey, PublicURL: s.cfg.PublicURL, Keys: keys,
-		SMS: s.factorTexter(),
+		SMS: s.factorTexter(), CountSMS: codes.SpendText,
 	}
 
 	endpoints := op.New(op.Deps{
 		PublicURL: s.cfg.PublicURL, Clients: db, Grants: db, ResourceServers: db, Connections: db,
 		Users: users, UserStore: db, Tokens: db, Keys: ring, Audit: db, Now: now, Verifier: verifier, Consents: db, Pushed: db, Outbound: outbound.New(s.cfg.OutboundAllow), Tenant: db, Passwordless: codes,
-		Factors: s.factors, Resets: s.tickets, Refresh: db, Devices: db, Permissions: db, Credentials: db,
+		Factors: s.factors, Resets: s.tickets, Refresh: db, Devices: db, Approvals: db, RateLimit: op.RateLimit{All: web.NewBucket(s.cfg.AuthenticationBurst, s.cfg.AuthenticationRate), Hosted: s.cfg.AuthenticationHosted},
+		MailsReady: post.Ready, Throttle: s.guard, Registrar: client.NewService(db, now), Permissions: db, Credentials: db,
 	})
 	connector := oidc.New(outbound.New(s.cfg.OutboundAllow), now, rand.Reader)
 	flow := login.New(login.Deps{
 		PublicURL: s.cfg.PublicURL, Clients: db, Connections: db, Users: users, UserStore: db, Sessions: db, Tickets: s.tickets, Passwordless: codes,
 		Connectors: map[string]upstream.Connector{"oidc": connector, "okta": connector},
 		Factors:    s.factors,
-		Page:       renderer, Audit: db, Tenant: db, Devices: db, Now: now, Rand: rand.Reader,
+		Page:       renderer, Audit: db, Tenant: db, Devices: db, Approvals: db, Now: now, Rand: rand.Reader,
 		Respond: endpoints.Respond, RespondError: endpoints.RespondError, Validate: endpoints.Validate,
 		Question: endpoints.Question, Consents: db, SignOut: endpoints.ConfirmedLogout,
 	})
@@ -315,7 +317,7 @@ func (s *Server) apiDeps(users *user.Service, verifier *token.Verifier, cursorKe
 		return rs.Settings().ScopeValues(), true, nil
 	}
 	reserved := func(identifier string) bool {
-		return identifier == s.cfg.ManagementAudience() || identifier == s.cfg.Issuer()+"userinfo"
+		return identifier == s.cfg.ManagementAudience() || identifier == s.cfg.Issuer()+"userinfo" || identifier == s.cfg.Issuer()+"mfa/"
 	}
 	return mgmt.Deps{
 		Users: users, UserStore: db,

@@ -120,7 +120,7 @@ func Hot() map[string]string {
 		"redeem code": redeemCode, "spoil code": spoilCode, "kill tokens": killTokens, "opaque": selectOpaque,
 		"refresh token": selectRefresh, "refresh token by id": selectRefreshByID, "rotate": rotateRefresh, "touch refresh token": touchRefresh, "keep refresh token": keepRefresh,
 		"refresh tokens of a user": refreshOf, "of a client": refreshOfClient, "drop refresh token": dropRefresh, "drop refresh tokens": dropRefreshOf, "kill refresh token": killRefresh,
-		"crowd out": crowdOut, "end refresh tokens": endRefresh + "(?, ?)", "end codes": endCodesOf + "(?, ?)", "end opaque tokens": endOpaqueOf + "(?, ?)", "end devices": endDevicesOf + "(?, ?)",
+		"crowd out": crowdOut, "end refresh tokens": endRefresh + "(?, ?)", "end codes": endCodesOf + "(?, ?)", "end opaque tokens": endOpaqueOf + "(?, ?)", "end devices": endDevicesOf + "(?, ?)", "end approvals": endApprovalsOf + "(?, ?)",
 		"end opaque tokens of a session": endOpaqueIn, "end codes of a session": endCodesIn, "end refresh tokens of a session": endRefreshIn, "end devices of a session": endDevicesIn,
 		"end all session tokens": endSessionTok, "device": selectDevice, "device by code": selectDeviceCode, "lock device": lockDevice,
 		"client": selectClient, "connection": selectConnection, "connection by name": selectConnectionByName, "connection by realm": selectConnectionByRealm,

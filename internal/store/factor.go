@@ -8,6 +8,7 @@ import (
 	"mangrove/internal/audit"
 	"mangrove/internal/factor"
 	"mangrove/internal/letter"
+	"mangrove/internal/user"
 )
 
 const (
@@ -54,6 +55,10 @@ const (
 	setOfferedAt = `INSERT INTO factor_handles (user_id, handle, offered_at) VALUES (?, '', ?)
 		ON CONFLICT (user_id) DO UPDATE SET offered_at = excluded.offered_at`
 
+	newHandle            = `INSERT INTO factor_handles (user_id, handle, offered_at) VALUES (?, ?, 0)`
+	insertPasskeySession = `INSERT INTO passkey_sessions (session_hash, client_id, doc, expires_at) VALUES (?, ?, ?, ?)`
+	takePasskeySession   = `DELETE FROM passkey_sessions WHERE session_hash = ? AND client_id = ? AND expires_at > ? RETURNING doc, expires_at`
+
 	trustBrowser   = `INSERT INTO factor_browsers (browser_hash, user_id, expires_at) VALUES (?, ?, ?)`
 	browserTrusted = `SELECT user_id FROM factor_browsers WHERE browser_hash = ? AND user_id = ? AND expires_at > ?`
 	forgetBrowsers = `DELETE FROM factor_browsers WHERE user_id = ?`
@@ -64,6 +69,7 @@ const (
 
 	insertEnrollment = `INSERT INTO enrollment_tickets (ticket_hash, user_id, doc, expires_at) VALUES (?, ?, ?, ?)`
 	selectEnrollment = `SELECT user_id, doc, expires_at FROM enrollment_tickets WHERE ticket_hash = ? AND expires_at > ?`
+	updateEnrollment = `UPDATE enrollment_tickets SET doc = ? WHERE ticket_hash = ? AND expires_at > ?`
 	takeEnrollment   = `DELETE FROM enrollment_tickets WHERE ticket_hash = ? AND expires_at > ?`
 )
 
@@ -83,6 +89,8 @@ var factorSweeps = []string{
 	`DELETE FROM factor_browsers WHERE browser_hash IN
 		(SELECT b.browser_hash FROM factor_browsers b WHERE b.expires_at <= ? ORDER BY b.expires_at LIMIT ?)`,
 	`DELETE FROM mfa_tokens WHERE token_hash IN (SELECT m.token_hash FROM mfa_tokens m WHERE m.kept_until <= ? ORDER BY m.kept_until LIMIT ?)`,
+	`DELETE FROM passkey_sessions WHERE session_hash IN
+		(SELECT p.session_hash FROM passkey_sessions p WHERE p.expires_at <= ? ORDER BY p.expires_at LIMIT ?)`,
 	`DELETE FROM enrollment_tickets WHERE ticket_hash IN
 		(SELECT e.ticket_hash FROM enrollment_tickets e WHERE e.expires_at <= ? ORDER BY e.expires_at LIMIT ?)`,
 }
@@ -397,6 +405,56 @@ func (s *Store) SetOfferedAt(ctx context.Context, userID string, at int64) error
 	return s.writePlain(ctx, func(t tx) error { return t.send(nil, setOfferedAt, userID, at) })
 }
 
+// CreateUserWithKey creates a user and their passkey in one transaction.
+func (s *Store) CreateUserWithKey(ctx context.Context, u *user.User, e user.Effect, f factor.Factor, handle string) error {
+	f.UserID = string(u.ID)
+	sealed, err := s.sealDetail(&f)
+	if err != nil {
+		return err
+	}
+	return s.createUser(ctx, u, e, func(t tx) error {
+		if err := t.send(nil, newHandle, f.UserID, handle); err != nil {
+			return err
+		}
+		return t.send(factor.ErrExists, insertFactor, f.UserID, f.Device, string(f.Kind), f.Fingerprint, sealed, f.Confirmed, f.CreatedAt, f.LastAuth, f.ExpiresAt)
+	})
+}
+
+// SavePasskeySession keeps a ceremony that an application began.
+func (s *Store) SavePasskeySession(ctx context.Context, p factor.PasskeySession) error {
+	doc, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	sealed := s.seal(doc, "passkey_sessions", p.Hash)
+	return s.writePlain(ctx, func(t tx) error { return t.send(nil, insertPasskeySession, p.Hash, p.ClientID, sealed, p.ExpiresAt) })
+}
+
+// TakePasskeySession gives it to one caller.
+func (s *Store) TakePasskeySession(ctx context.Context, hash, clientID string, now int64) (p factor.PasskeySession, err error) {
+	var sealed []byte
+	var end int64
+	err = s.write(ctx, func(t tx) error {
+		found, err := one(t, takePasskeySession, args(hash, clientID, now), &sealed, &end)
+		if err == nil && !found {
+			return factor.ErrNone
+		}
+		return err
+	})
+	if err != nil {
+		return factor.PasskeySession{}, err
+	}
+	doc, err := s.open(sealed, "passkey_sessions", hash)
+	if err == nil {
+		err = json.Unmarshal(doc, &p)
+	}
+	if err != nil {
+		return factor.PasskeySession{}, fmt.Errorf("passkey session: %w", err)
+	}
+	p.Hash, p.ClientID, p.ExpiresAt = hash, clientID, end
+	return p, nil
+}
+
 // TrustBrowser keeps the hash of a browser's secret.
 func (s *Store) TrustBrowser(ctx context.Context, hash, userID string, expiresAt int64) error {
 	return s.writePlain(ctx, func(t tx) error { return t.send(nil, trustBrowser, hash, userID, expiresAt) })
@@ -501,6 +559,16 @@ func (s *Store) EnrollmentTicket(ctx context.Context, hash string, now int64) (k
 	}
 	k.Hash, k.UserID, k.ExpiresAt = hash, userID, end
 	return k, nil
+}
+
+// UpdateEnrollmentTicket keeps what a ticket's page has come to; ErrTicket when it is over.
+func (s *Store) UpdateEnrollmentTicket(ctx context.Context, k factor.Ticket, now int64) error {
+	doc, err := json.Marshal(k)
+	if err != nil {
+		return err
+	}
+	sealed := s.seal(doc, "enrollment_tickets", k.Hash)
+	return s.write(ctx, func(t tx) error { return some(t, factor.ErrTicket, updateEnrollment, sealed, k.Hash, now) })
 }
 
 // TakeEnrollmentTicket gives it to one caller.

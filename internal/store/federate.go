@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"mangrove/internal/session"
 	"mangrove/internal/user"
 )
 
@@ -213,6 +214,9 @@ func (s *Store) RecordLogin(ctx context.Context, id user.ID, login user.Logins, 
 			}
 		}
 		if e.EndSessions {
+			if _, err := s.endAll(t, session.Revoked, leaveSessions, string(id)); err != nil {
+				return err
+			}
 			if err := s.endAccess(t, string(id)); err != nil {
 				return err
 			}

@@ -41,7 +41,7 @@ func (s *Store) CountAttempt(ctx context.Context, c guard.Count) (got guard.Coun
 	err = s.write(ctx, func(t tx) error {
 		got = guard.Counted{}
 		if c.Limit.Burst > 0 {
-			ok := false
+			var ok bool
 			if got.FullAt, ok, err = drawn(t, loginThrottle, c.Network, c.Limit, c.At); err != nil {
 				return err
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"mangrove/internal/session"
 	"mangrove/internal/user"
 )
 
@@ -11,7 +12,7 @@ const (
 	// holdUser locks a row without changing it.
 	holdUser        = `UPDATE users SET version = version WHERE user_id = ? RETURNING version`
 	selectIdentity  = `SELECT user_id FROM identities WHERE connection_id = ? AND subject = ?`
-	endSessionsFrom = `DELETE FROM sessions WHERE user_id = ? AND connection_id = ?`
+	endSessionsFrom = `DELETE FROM sessions WHERE user_id = ? AND connection_id = ? RETURNING session_id, user_id`
 )
 
 // LinkUsers deletes the second user and saves the first as fn left it.
@@ -85,7 +86,7 @@ func (s *Store) UnlinkUser(ctx context.Context, id user.ID, fn func(*user.User) 
 			return err
 		}
 		for i := range c.unlinked {
-			if err := t.send(nil, endSessionsFrom, c.id, c.unlinked[i].ConnectionID); err != nil {
+			if _, err := s.endAll(t, session.Revoked, endSessionsFrom, c.id, c.unlinked[i].ConnectionID); err != nil {
 				return err
 			}
 		}

@@ -64,6 +64,18 @@ func (s *Store) IssueCode(ctx context.Context, c *passwordless.Code, now int64, 
 	})
 }
 
+// SpendBudgets uses each of them once, or none.
+func (s *Store) SpendBudgets(ctx context.Context, budgets []passwordless.Budget, now int64) error {
+	return s.write(ctx, func(t tx) error {
+		for _, b := range budgets {
+			if err := spend(t, b, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 // spend uses a budget once.
 func spend(t tx, b passwordless.Budget, now int64) error {
 	n, err := t.exec(spendBudget, b.Name, now+b.Every, b.Every, now, now, now+b.Slack())

@@ -345,7 +345,7 @@ func (s *Store) RevokeAccess(ctx context.Context, userID string, keep bool, e au
 			return err
 		}
 		n := int64(ended)
-		for _, q := range []string{endCodesOf, endOpaqueOf, endDevicesOf} {
+		for _, q := range []string{endCodesOf, endOpaqueOf, endDevicesOf, endApprovalsOf} {
 			m, err := t.exec(q+`(?)`, userID)
 			if err != nil {
 				return err
@@ -372,7 +372,7 @@ func endSessionTokens(t tx, id, userID string) error {
 	if err := t.send(nil, endOpaqueIn, id); err != nil {
 		return err
 	}
-	for _, q := range []string{endCodesIn, endDevicesIn} {
+	for _, q := range []string{endCodesIn, endDevicesIn, endApprovalsIn} {
 		if err := t.send(nil, q, userID, id); err != nil {
 			return err
 		}
@@ -385,7 +385,7 @@ func endAllSessionTokens(t tx, userID string) error {
 	if err := t.send(nil, endSessionTok, userID); err != nil {
 		return err
 	}
-	for _, q := range []string{endCodesOf, endDevicesOf} {
+	for _, q := range []string{endCodesOf, endDevicesOf, endApprovalsOf} {
 		if err := t.send(nil, q+`(?)`, userID); err != nil {
 			return err
 		}
@@ -397,7 +397,7 @@ func endAllSessionTokens(t tx, userID string) error {
 // refresh tokens.
 func (s *Store) endAccess(t tx, users ...string) error {
 	list, values := in(users)
-	for _, q := range []string{`DELETE FROM sessions WHERE user_id IN `, endCodesOf, endOpaqueOf, endDevicesOf} {
+	for _, q := range []string{`DELETE FROM sessions WHERE user_id IN `, endCodesOf, endOpaqueOf, endDevicesOf, endApprovalsOf} {
 		if err := t.send(nil, q+list, slices.Clone(values)...); err != nil {
 			return err
 		}

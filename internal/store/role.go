@@ -446,6 +446,8 @@ var assignments = []struct{ table, key, other string }{
 	{"user_permissions", "permission_id", "user_id"},
 	{"consents", "client_id", "consent_id"},
 	{"consents", "resource_server_id", "consent_id"},
+	{"refresh_tokens", "client_id", "token_hash"},
+	{"approvals", "client_id", "request_hash"},
 }
 
 // sweepWithdrawn removes what was assigned of roles and permissions that are gone.

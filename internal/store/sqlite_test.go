@@ -15,6 +15,7 @@ import (
 	"mangrove/internal/client"
 	"mangrove/internal/connection"
 	"mangrove/internal/errs"
+	"mangrove/internal/factor"
 	"mangrove/internal/job"
 	"mangrove/internal/key"
 	"mangrove/internal/letter"
@@ -129,9 +130,14 @@ func TestSecretsAreSealed(t *testing.T) {
 		"transaction": s.SaveTransaction(bg, session.Transaction{
 			Hash: "h", Request: json.RawMessage(`{}`), Progress: object("upstream"), ExpiresAt: 1 << 60,
 		}),
-		"job":    s.CreateJob(bg, &job.Job{ID: "job_1", Status: job.Receiving}, audit.Event{}),
-		"piece":  s.AppendInput(bg, "job_1", 0, object("input")),
-		"letter": s.SendLetters(bg, []letter.Letter{{To: canary("address"), Code: canary("letter")}}),
+		"job":   s.CreateJob(bg, &job.Job{ID: "job_1", Status: job.Receiving}, audit.Event{}),
+		"piece": s.AppendInput(bg, "job_1", 0, object("input")),
+		"enrolled": s.ChangeFactors(bg, factor.Change{UserID: "auth0|u", Add: []factor.Factor{{
+			Device: "dev_a", Kind: factor.TOTP, Confirmed: true, Detail: factor.Detail{Name: canary("name"), Secret: canary("seed"), Address: canary("phone")},
+		}}}),
+		"enrollment": s.SaveEnrollmentTicket(bg, factor.Ticket{Hash: "k", UserID: "auth0|u", Seed: canary("ticket"), ExpiresAt: 1 << 60}, nil, audit.Event{}),
+		"passkey":    s.SavePasskeySession(bg, factor.PasskeySession{Hash: "p", ClientID: "c", Session: object("challenge"), New: object("newcomer"), ExpiresAt: 1 << 60}),
+		"letter":     s.SendLetters(bg, []letter.Letter{{To: canary("address"), Code: canary("letter")}}),
 	} {
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
@@ -150,7 +156,9 @@ func TestSecretsAreSealed(t *testing.T) {
 		}
 		files = append(files, data...)
 	}
-	for _, what := range []string{"factor", "token", "client", "options", "upstream", "input", "key"} {
+	for _, what := range []string{
+		"factor", "token", "client", "options", "upstream", "input", "key", "name", "seed", "phone", "ticket", "challenge", "newcomer",
+	} {
 		if bytes.Contains(files, []byte(canary(what))) {
 			t.Errorf("%s can be read in the file", what)
 		}

@@ -40,6 +40,7 @@ var sweeps = []string{
 	`DELETE FROM refresh_tokens WHERE token_hash IN (SELECT r.token_hash FROM refresh_tokens r
 		WHERE r.kept_until <> 0 AND r.kept_until <= ? ORDER BY r.kept_until LIMIT ?)`,
 	`DELETE FROM device_codes WHERE device_hash IN (SELECT d.device_hash FROM device_codes d WHERE d.kept_until <= ? ORDER BY d.kept_until LIMIT ?)`,
+	`DELETE FROM approvals WHERE request_hash IN (SELECT a.request_hash FROM approvals a WHERE a.kept_until <= ? ORDER BY a.kept_until LIMIT ?)`,
 	`DELETE FROM device_guesses WHERE origin IN (SELECT g.origin FROM device_guesses g WHERE g.ends_at <= ? ORDER BY g.ends_at LIMIT ?)`,
 }
 

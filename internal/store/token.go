@@ -28,6 +28,7 @@ type storedCode struct {
 	ClientID      string `json:"client_id"`
 	UserID        string `json:"user_id"`
 	SessionID     string `json:"sid,omitzero"`
+	ConnectionID  string `json:"connection_id,omitzero"`
 	RedirectURI   string `json:"redirect_uri,omitzero"`
 	Scope         string `json:"scope,omitzero"`
 	Requested     string `json:"requested,omitzero"`
@@ -43,7 +44,7 @@ type storedCode struct {
 // SaveCode keeps a code until it expires.
 func (s *Store) SaveCode(ctx context.Context, c token.Code) error {
 	doc, err := json.Marshal(storedCode{
-		c.ClientID, c.UserID, c.SessionID, c.RedirectURI, c.Scope, c.Requested, c.Audience, c.Nonce,
+		c.ClientID, c.UserID, c.SessionID, c.ConnectionID, c.RedirectURI, c.Scope, c.Requested, c.Audience, c.Nonce,
 		c.Challenge, c.Method, c.AuthTime, c.WantsAuthTime, c.Methods,
 	})
 	if err != nil {
@@ -87,7 +88,7 @@ func (s *Store) RedeemCode(ctx context.Context, hash string, now int64) (c token
 		return token.Code{}, fmt.Errorf("stored code: %w", err)
 	}
 	return token.Code{
-		Hash: hash, ClientID: d.ClientID, UserID: d.UserID, SessionID: d.SessionID, RedirectURI: d.RedirectURI,
+		Hash: hash, ClientID: d.ClientID, UserID: d.UserID, SessionID: d.SessionID, ConnectionID: d.ConnectionID, RedirectURI: d.RedirectURI,
 		Scope: d.Scope, Requested: d.Requested, Audience: d.Audience, Nonce: d.Nonce, Challenge: d.Challenge,
 		Method: d.Method, AuthTime: d.AuthTime, WantsAuthTime: d.WantsAuthTime, Methods: d.Methods, ExpiresAt: end,
 	}, nil

@@ -95,6 +95,11 @@ func (i identifier) taken() error {
 
 // CreateUser inserts the user and what hangs on it.
 func (s *Store) CreateUser(ctx context.Context, u *user.User, e user.Effect) error {
+	return s.createUser(ctx, u, e, func(tx) error { return nil })
+}
+
+// createUser is CreateUser, with more in the same transaction.
+func (s *Store) createUser(ctx context.Context, u *user.User, e user.Effect, more func(tx) error) error {
 	num, err := s.take(ctx, 1)
 	if err != nil {
 		return s.failure(err)
@@ -105,6 +110,9 @@ func (s *Store) CreateUser(ctx context.Context, u *user.User, e user.Effect) err
 	}
 	return s.write(ctx, func(t tx) error {
 		if err := insert(t); err != nil {
+			return err
+		}
+		if err := more(t); err != nil {
 			return err
 		}
 		if err := queueMail(t, e.Verification); err != nil {

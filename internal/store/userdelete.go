@@ -77,7 +77,7 @@ func (s *Store) deleteUsers(t tx, ids []string) (int, error) {
 	if err := s.endAccess(t, ids...); err != nil {
 		return 0, err
 	}
-	for _, table := range []string{"user_identifiers", "user_permissions", "tickets", "consents", "password_history"} {
+	for _, table := range []string{"user_identifiers", "user_permissions", "tickets", "consents", "password_history", "approvals"} {
 		if err := t.send(nil, `DELETE FROM `+table+` WHERE user_id IN `+list, slices.Clone(values)...); err != nil {
 			return 0, err
 		}

@@ -29,6 +29,7 @@ type Settings struct {
 	CustomizeMFAInPostLogin    bool
 	OrganizationNames          bool // allow_organization_name_in_authentication_api
 	DynamicClientRegistration  bool // flags.enable_dynamic_client_registration
+	RegistersPermissive        bool // dynamic_client_registration_security_mode is "permissive"
 	SignupTellsUserExists      bool // flags.enable_public_signup_user_exists_error
 	RevokeWholeGrant           bool // flags.revoke_refresh_token_grant
 	RemoveAlgFromJWKS          bool // flags.remove_alg_from_jwks

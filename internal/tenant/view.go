@@ -81,6 +81,7 @@ func (s *Settings) tenant(d strictjson.Document) {
 	s.CustomizeMFAInPostLogin = d.Flag("customize_mfa_in_postlogin_action")
 	s.OrganizationNames = d.Flag("allow_organization_name_in_authentication_api")
 	s.DynamicClientRegistration = flags.Flag("enable_dynamic_client_registration")
+	s.RegistersPermissive = d.Text("dynamic_client_registration_security_mode") == "permissive"
 	s.SignupTellsUserExists = flags.Flag("enable_public_signup_user_exists_error")
 	s.RevokeWholeGrant = flags.Flag("revoke_refresh_token_grant")
 	s.RemoveAlgFromJWKS = flags.Flag("remove_alg_from_jwks")

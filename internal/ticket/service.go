@@ -150,7 +150,7 @@ func (s *Service) Write(ctx context.Context, m user.VerificationMail, terms lett
 	}
 	l := letter.Letter{
 		Template: letter.VerifyEmail, To: t.email(), UserID: string(u.ID), ConnectionID: m.ConnectionID, ClientID: m.ApplicationID,
-		Lifetime: int64(r.Lifetime / time.Second),
+		Language: m.Language, Lifetime: int64(r.Lifetime / time.Second),
 	}
 	// The mail itself is what the tenant log tells; the ticket is a part of it.
 	l.URL, err = s.create(ctx, VerifyEmail, t, r, audit.Event{})

@@ -71,6 +71,8 @@ type Access struct {
 	// client_id instead of azp, jti, no gty.
 	ID      string
 	Signing Signing
+	// Multifactor: a second factor was shown; amr says so.
+	Multifactor bool
 }
 
 // AccessToken mints an access token of the Auth0 profile, or of RFC 9068.
@@ -102,6 +104,9 @@ func (i *Issuer) AccessToken(ctx context.Context, a Access) (string, error) {
 	}
 	if a.Permissions != nil {
 		o.texts("permissions", a.Permissions)
+	}
+	if a.Multifactor {
+		o.texts("amr", []string{"mfa"})
 	}
 	return i.sign(ctx, a.Signing, typ, o.done())
 }

@@ -12,6 +12,7 @@ type Code struct {
 	ClientID      string
 	UserID        string
 	SessionID     string // the session's public id (sid)
+	ConnectionID  string // through which the session began
 	RedirectURI   string // as sent; empty when the request had none
 	Scope         string // granted, space separated
 	Requested     string // as requested

@@ -40,6 +40,8 @@ type Bearer struct {
 	GrantType string // gty: client-credentials, password, or empty
 	IssuedAt  int64  // seconds
 	ExpiresAt int64  // seconds
+	// Multifactor: the token says that a second factor was shown (amr).
+	Multifactor bool
 }
 
 // Has reports whether the token has the scope.
@@ -60,6 +62,10 @@ type Verifier struct {
 	// SigningAlg is the algorithm of the API with that identifier; empty when there
 	// is none. Nil: RS256 alone. To be set before first use.
 	SigningAlg func(ctx context.Context, audience string) (string, error)
+	// HintSecret is what the client's ID tokens are keyed with where they are signed
+	// with HS256; empty: they are not. Nil: no client's are. It is for ID tokens that
+	// come back as a hint, and for nothing else. To be set before first use.
+	HintSecret func(ctx context.Context, clientID string) (string, error)
 
 	keys   *key.Ring
 	issuer string
@@ -121,14 +127,11 @@ func (v *Verifier) Verify(ctx context.Context, raw string) (*Bearer, error) {
 // Hint reads an ID token that comes back as id_token_hint: it has to be ours and
 // for the client, but it may have expired (OpenID Connect Core §3.1.2.1).
 func (v *Verifier) Hint(ctx context.Context, raw, clientID string) (subject, sid string, err error) {
-	if len(raw) > MaxLength {
-		return "", "", ErrMalformed
-	}
-	c, err := v.signed(ctx, raw)
+	c, err := v.returned(ctx, raw)
 	if err != nil {
 		return "", "", err
 	}
-	if c.Party != "" || c.ClientID != "" || c.Subject == "" || len(c.Audience) != 1 || c.Audience[0] != clientID {
+	if c.Audience[0] != clientID {
 		return "", "", ErrMalformed
 	}
 	return c.Subject, c.SessionID, nil
@@ -147,6 +150,7 @@ type claims struct {
 	GrantType string   `json:"gty"`
 	SessionID string   `json:"sid"`
 	Hash      string   `json:"at_hash"`
+	Methods   []string `json:"amr"`
 
 	alg string // of the signature
 }
@@ -181,24 +185,31 @@ func (c *claims) bearer() (*Bearer, error) {
 		GrantType: c.GrantType,
 		IssuedAt:  c.IssuedAt,
 		ExpiresAt: c.ExpiresAt,
+
+		Multifactor: slices.Contains(c.Methods, "mfa"),
 	}, nil
 }
 
-// signed reads the claims of a JWT that a key of ours signed as issuer.
-func (v *Verifier) signed(ctx context.Context, raw string) (*claims, error) {
+// jws is a JWT in its parts. Nothing of it is proven.
+type jws struct {
+	alg, kid                  string
+	input, payload, signature []byte // input is what is signed
+}
+
+func parse(raw string) (j jws, err error) {
 	head, rest, ok := strings.Cut(raw, ".")
 	if !ok {
-		return nil, ErrMalformed
+		return j, ErrMalformed
 	}
 	body, tail, ok := strings.Cut(rest, ".")
 	if !ok {
-		return nil, ErrMalformed
+		return j, ErrMalformed
 	}
 	header, ok1 := decode(head)
 	payload, ok2 := decode(body)
 	signature, ok3 := decode(tail)
 	if !ok1 || !ok2 || !ok3 {
-		return nil, ErrMalformed
+		return j, ErrMalformed
 	}
 	var h struct {
 		Alg  string          `json:"alg"`
@@ -206,26 +217,44 @@ func (v *Verifier) signed(ctx context.Context, raw string) (*claims, error) {
 		Crit json.RawMessage `json:"crit"`
 	}
 	if json.Unmarshal(header, &h) != nil || h.Crit != nil {
+		return j, ErrMalformed
+	}
+	return jws{h.Alg, h.Kid, []byte(raw[:len(head)+1+len(body)]), payload, signature}, nil
+}
+
+// signed reads the claims of a JWT that a key of ours signed as issuer.
+func (v *Verifier) signed(ctx context.Context, raw string) (*claims, error) {
+	j, err := parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	return v.signedBy(ctx, j)
+}
+
+func (v *Verifier) signedBy(ctx context.Context, j jws) (*claims, error) {
+	if j.alg != key.RS256 && (v.SigningAlg == nil || j.alg != key.RS512 && j.alg != key.PS256) {
 		return nil, ErrMalformed
 	}
-	if h.Alg != key.RS256 && (v.SigningAlg == nil || h.Alg != key.RS512 && h.Alg != key.PS256) {
-		return nil, ErrMalformed
-	}
-	switch err := v.keys.VerifyWith(ctx, h.Alg, h.Kid, []byte(raw[:len(head)+1+len(body)]), signature); {
+	switch err := v.keys.VerifyWith(ctx, j.alg, j.kid, j.input, j.signature); {
 	case errors.Is(err, key.ErrUnknown), errors.Is(err, key.ErrSignature):
 		return nil, ErrSignature.Because(err)
 	case err != nil:
 		return nil, err
 	}
-	// From here on the bytes are our own.
+	// The bytes are our own.
+	return v.claimsOf(j)
+}
+
+// claimsOf reads the claims of a JWT that says to be ours.
+func (v *Verifier) claimsOf(j jws) (*claims, error) {
 	var c claims
-	if err := json.Unmarshal(payload, &c); err != nil {
+	if err := json.Unmarshal(j.payload, &c); err != nil {
 		return nil, ErrMalformed.Because(err)
 	}
 	if c.Issuer != v.issuer {
 		return nil, ErrMalformed
 	}
-	c.alg = h.Alg
+	c.alg = j.alg
 	return &c, nil
 }
 

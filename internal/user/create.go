@@ -56,20 +56,24 @@ func (s *Service) Create(ctx context.Context, req CreateRequest, a Actor) (*User
 		return nil, ErrConnectionDisabled
 	}
 	u := &User{Version: 1, Profile: p, CreatedAt: now.UnixMicro(), UpdatedAt: now.UnixMicro()}
-	if u.Password, err = s.firstPassword(ctx, c, facts, req.Password, p); err != nil {
-		return nil, err
+	save := req.Save
+	if save == nil {
+		save = s.Users.CreateUser
+		if u.Password, err = s.firstPassword(ctx, c, facts, req.Password, p); err != nil {
+			return nil, err
+		}
 	}
 	local := req.UserID
 	if local == "" {
 		local = newLocalID(facts.Class, now)
 	}
 	u.SetPrimary(c, local)
-	e, application := s.operation("Create a User", a, c, u.ID, now), ""
+	e, application, language := s.operation("Create a User", a, c, u.ID, now), "", ""
 	if req.Signup {
-		e, application = s.event(audit.SignupOK, a, c, u.ID, now), a.ClientID
+		e, application, language = s.event(audit.SignupOK, a, c, u.ID, now), a.ClientID, a.Language
 	}
-	err = s.Users.CreateUser(ctx, u, Effect{
-		Events: []audit.Event{e}, Verification: s.verification(true, req.VerifyEmail, facts.Class, application, u, 0),
+	err = save(ctx, u, Effect{
+		Events: []audit.Event{e}, Verification: s.verification(true, req.VerifyEmail, facts.Class, application, language, u, 0),
 	})
 	if err != nil {
 		return nil, err

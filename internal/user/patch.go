@@ -94,7 +94,7 @@ func (s *Service) PreparePatch(ctx context.Context, view View, req PatchRequest,
 			effect.Events = append(effect.Events, s.event(audit.PasswordChangedAPI, a, e.target, id, now))
 		}
 		if err == nil {
-			effect.Verification = s.verification(false, req.VerifyEmail, e.facts.Class, req.ClientID, u, u.identityOf(e.target.Name))
+			effect.Verification = s.verification(false, req.VerifyEmail, e.facts.Class, req.ClientID, "", u, u.identityOf(e.target.Name))
 			effect.Unchanged = effect.Unchanged && effect.Verification == nil
 		}
 		return effect, err

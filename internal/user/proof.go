@@ -68,6 +68,8 @@ type VerificationMail struct {
 	ApplicationID string
 	// At is when it was asked for, microseconds.
 	At int64
+	// Language is as letter.Letter has it.
+	Language string
 }
 
 // mails reports whether mails can be sent now.
@@ -86,12 +88,12 @@ func asksVerification(created bool, asked opt.Value[bool], p profile.Profile) bo
 }
 
 // verification is the mail for identity i, nil where none is due.
-func (s *Service) verification(created bool, asked opt.Value[bool], class profile.Class, applicationID string, u *User, i int) *VerificationMail {
+func (s *Service) verification(created bool, asked opt.Value[bool], class profile.Class, applicationID, language string, u *User, i int) *VerificationMail {
 	if !s.mails() || !class.HasPasswords() || !asksVerification(created, asked, *u.profileOf(i)) {
 		return nil
 	}
 	id := &u.Identities[i]
-	return &VerificationMail{u.ID, id.ConnectionID, id.Subject, applicationID, s.Now().UnixMicro()}
+	return &VerificationMail{u.ID, id.ConnectionID, id.Subject, applicationID, s.Now().UnixMicro(), language}
 }
 
 // refused is the record of a ticket that was not redeemed.

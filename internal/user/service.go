@@ -34,6 +34,8 @@ type Actor struct {
 	UserAgent string
 	// LoginEvent is the type of the record of a successful sign-in; empty: audit.LoginOK.
 	LoginEvent string
+	// Language is the request's, as letter.Letter has it; empty: not known.
+	Language string
 }
 
 // CreateRequest is POST /users or a public sign-up. Changes hold the profile
@@ -47,6 +49,9 @@ type CreateRequest struct {
 	VerifyEmail opt.Value[bool]
 	// Signup: public sign-up, with its rules and its errors (reference/users.md §7).
 	Signup bool
+	// Save stores the user in the place of Store.CreateUser, with a proof of another
+	// kind: there is no password then. Nil: CreateUser.
+	Save func(ctx context.Context, u *User, e Effect) error
 }
 
 // PatchRequest is PATCH /users/{id}.

@@ -32,7 +32,7 @@ func (s *Service) VerifyEmail(ctx context.Context, id ID, proof Proof, a Actor) 
 			u.UpdatedAt = src.At
 			e := Effect{Redeems: Redemption{proof.Ticket, src.At}, Events: []audit.Event{done}}
 			if s.mails() && c.Class().HasPasswords() {
-				e.Letters = []letter.Letter{{Template: letter.WelcomeEmail, To: proof.Email, UserID: string(id), ConnectionID: c.ID, ClientID: a.ClientID}}
+				e.Letters = []letter.Letter{{Template: letter.WelcomeEmail, To: proof.Email, UserID: string(id), ConnectionID: c.ID, ClientID: a.ClientID, Language: a.Language}}
 			}
 			return e, nil
 		})

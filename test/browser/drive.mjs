@@ -48,6 +48,14 @@ async function leave(act) {
   return page.url();
 }
 
+const plug = async (more) => {
+  const cdp = await context.newCDPSession(page);
+  await cdp.send('WebAuthn.enable');
+  const options = { protocol: 'ctap2', automaticPresenceSimulation: true, ...more };
+  const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', { options });
+  return authenticatorId;
+};
+
 const commands = {
   goto: async (url) => (await page.goto(url))?.status() ?? 0,
   back: () => leave(() => page.goBack()),
@@ -83,17 +91,9 @@ const commands = {
   forget: () => context.clearCookies(),
   cookies: async () => (await context.cookies()).map(({ name, value, domain, path, httpOnly, secure, sameSite, expires }) => ({ name, value, domain, path, httpOnly, secure, sameSite, expires })),
   // A passkey provider that is in the device and says yes to everything.
-  authenticator: async () => {
-    const cdp = await context.newCDPSession(page);
-    await cdp.send('WebAuthn.enable');
-    const { authenticatorId } = await cdp.send('WebAuthn.addVirtualAuthenticator', {
-      options: {
-        protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true,
-        isUserVerified: true, automaticPresenceSimulation: true,
-      },
-    });
-    return authenticatorId;
-  },
+  authenticator: () => plug({ transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true }),
+  // A key without a PIN that somebody touches whenever it blinks.
+  securityKey: () => plug({ transport: 'usb' }),
 };
 
 const answer = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);

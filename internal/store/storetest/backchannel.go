@@ -19,7 +19,7 @@ func runBackchannel(t *testing.T, open func(testing.TB) *store.Store) {
 	made := func(t *testing.T) *store.Store {
 		t.Helper()
 		s := open(t)
-		create(t, s, ourUser("ann", "ann@example.com"), ourUser("ben", "ben@example.com"))
+		create(t, s, ourUser("ann", "ann@example.com"), ourUser("ben", "ben@example.com"), upstreamUser("x", "x@example.com"))
 		for id, doc := range map[string]string{
 			"all":    `{"oidc_logout":{"backchannel_logout_urls":["https://all.example.test/"],"backchannel_logout_initiators":{"mode":"all"}}}`,
 			"rp":     `{"oidc_logout":{"backchannel_logout_urls":["https://rp.example.test/"]}}`,
@@ -29,7 +29,7 @@ func runBackchannel(t *testing.T, open func(testing.TB) *store.Store) {
 		}
 		for _, v := range []session.Session{
 			{Hash: "h1", ID: "s1", UserID: "auth0|ann", ExpiresAt: day + 100, IdleUntil: day + 100},
-			{Hash: "h2", ID: "s2", UserID: "auth0|ann", ExpiresAt: day + 100, IdleUntil: day + 100},
+			{Hash: "h2", ID: "s2", UserID: "auth0|ann", ConnectionID: upstream, ExpiresAt: day + 100, IdleUntil: day + 100},
 			{Hash: "h3", ID: "s3", UserID: "auth0|ben", ExpiresAt: day + 100, IdleUntil: day + 100},
 		} {
 			must(t, s.CreateSession(bg, v))
@@ -80,6 +80,21 @@ func runBackchannel(t *testing.T, open func(testing.TB) *store.Store) {
 		{"an administrator ends all", func(s *store.Store) error { return s.EndSessions(bg, "auth0|ann", event("")) }, both},
 		{"another password", func(s *store.Store) error { return patch(s, "") }, both},
 		{"blocked", func(s *store.Store) error { return patch(s, profile.Blocked) }, both},
+		{"a login that ends the others", func(s *store.Store) error {
+			return s.RecordLogin(bg, "auth0|ann", user.Logins{}, "", "", user.Effect{EndSessions: true})
+		}, both},
+		{"unlinked", func(s *store.Store) error {
+			if _, err := s.LinkUsers(bg, "auth0|ann", "google-oauth2|x", func(primary, secondary *user.User) (user.Effect, error) {
+				primary.Identities = append(primary.Identities, secondary.Identities...)
+				return user.Effect{}, nil
+			}); err != nil {
+				return err
+			}
+			return second(s.UnlinkUser(bg, "auth0|ann", func(u *user.User) (*user.User, user.Effect, error) {
+				u.Identities = u.Identities[:1]
+				return nil, user.Effect{}, nil
+			}))
+		}, both[1:]},
 		{"deleted", func(s *store.Store) error { return s.DeleteUser(bg, "auth0|ann", 0, user.Effect{}) }, both},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"mangrove/internal/client"
 	"mangrove/internal/consent"
 	"mangrove/internal/pushed"
+	"mangrove/internal/refresh"
 	"mangrove/internal/resourceserver"
 	"mangrove/internal/store"
 	"mangrove/internal/user"
@@ -115,9 +116,16 @@ func runConsents(t *testing.T, open func(testing.TB) *store.Store) {
 		save(t, s, ann, bens, withAPI, last)
 		must(t, s.DeleteUser(bg, "auth0|ann", 0, user.Effect{}))
 		has(t, s, ann, false)
+		token, kept := refreshToken("auth0|ben", "c1", 0), refreshToken("auth0|ben", "c2", 0)
+		must(t, s.StartRefresh(bg, token, cleanup("auth0|ben")))
+		must(t, s.StartRefresh(bg, kept, cleanup("auth0|ben")))
 		must(t, s.DeleteClient(bg, "c1", event("")))
 		must(t, s.DeleteResourceServer(bg, "api", event("")))
 		must(t, s.Sweep(bg, day))
+		if _, err := s.RefreshToken(bg, token.Hash); !errors.Is(err, refresh.ErrUnknown) {
+			t.Errorf("the client's refresh token: %v", err)
+		}
+		must(t, second(s.RefreshToken(bg, kept.Hash)))
 		has(t, s, bens, false)
 		has(t, s, withAPI, false)
 		has(t, s, last, true)

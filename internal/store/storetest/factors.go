@@ -1,7 +1,9 @@
 package storetest
 
 import (
+	"encoding/json"
 	"errors"
+	"reflect"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -24,8 +26,8 @@ func totpFactor(device string) factor.Factor {
 	}
 }
 
-func recoveryFactor(device, print string) factor.Factor {
-	return factor.Factor{UserID: annID, Device: device, Kind: factor.Recovery, Fingerprint: print, Confirmed: true, CreatedAt: day}
+func recoveryFactor(device, fingerprint string) factor.Factor {
+	return factor.Factor{UserID: annID, Device: device, Kind: factor.Recovery, Fingerprint: fingerprint, Confirmed: true, CreatedAt: day}
 }
 
 func devices(t *testing.T, s *store.Store, now int64) []string {
@@ -59,12 +61,12 @@ func runFactors(t *testing.T, open func(testing.TB) *store.Store) {
 
 	t.Run("kept as made", func(t *testing.T) {
 		key := factor.Factor{
-			UserID: annID, Device: "dev_b", Kind: factor.Passkey, Fingerprint: "print", Confirmed: true, CreatedAt: day + 1, LastAuth: day + 2,
+			UserID: annID, Device: "dev_b", Kind: factor.Passkey, Fingerprint: "fingerprint", Confirmed: true, CreatedAt: day + 1, LastAuth: day + 2,
 			Detail: factor.Detail{Credential: &factor.Credential{ID: []byte{1}, PublicKey: []byte{2}, Transports: []string{"usb"}, SignCount: 7, RPID: "id"}},
 		}
 		s := made(t, key, totpFactor("dev_a"))
 		wantDevices(t, s, "dev_a", "dev_b")
-		got, err := s.FactorByFingerprint(bg, "print")
+		got, err := s.FactorByFingerprint(bg, "fingerprint")
 		must(t, err)
 		if got.Device != "dev_b" || got.LastAuth != day+2 || got.Detail.Credential.SignCount != 7 || got.Kind != factor.Passkey {
 			t.Errorf("%+v", got)
@@ -82,9 +84,9 @@ func runFactors(t *testing.T, open func(testing.TB) *store.Store) {
 		}
 	})
 	t.Run("a fingerprint is somebody's alone", func(t *testing.T) {
-		s := made(t, factor.Factor{UserID: annID, Device: "dev_a", Kind: factor.Passkey, Fingerprint: "print", Confirmed: true, CreatedAt: day})
+		s := made(t, factor.Factor{UserID: annID, Device: "dev_a", Kind: factor.Passkey, Fingerprint: "fingerprint", Confirmed: true, CreatedAt: day})
 		err := s.ChangeFactors(bg, factor.Change{UserID: "auth0|ben", Add: []factor.Factor{
-			{UserID: "auth0|ben", Device: "dev_b", Kind: factor.Passkey, Fingerprint: "print", Confirmed: true, CreatedAt: day},
+			{UserID: "auth0|ben", Device: "dev_b", Kind: factor.Passkey, Fingerprint: "fingerprint", Confirmed: true, CreatedAt: day},
 		}})
 		if !errors.Is(err, factor.ErrExists) {
 			t.Errorf("%v", err)
@@ -148,17 +150,17 @@ func runFactors(t *testing.T, open func(testing.TB) *store.Store) {
 		}
 	})
 	t.Run("a recovery code is redeemed once", func(t *testing.T) {
-		s := made(t, totpFactor("dev_a"), recoveryFactor("dev_r", "print"))
-		redeem := func(owner, print, next string) error {
+		s := made(t, totpFactor("dev_a"), recoveryFactor("dev_r", "fingerprint"))
+		redeem := func(owner, fingerprint, next string) error {
 			f := recoveryFactor("dev_"+next, next)
 			f.UserID = owner
-			return s.ChangeFactors(bg, factor.Change{UserID: owner, Redeem: print, Add: []factor.Factor{f}})
+			return s.ChangeFactors(bg, factor.Change{UserID: owner, Redeem: fingerprint, Add: []factor.Factor{f}})
 		}
-		if err := redeem("auth0|ben", "print", "x"); !errors.Is(err, factor.ErrNone) {
+		if err := redeem("auth0|ben", "fingerprint", "x"); !errors.Is(err, factor.ErrNone) {
 			t.Errorf("by somebody else: %v", err)
 		}
-		must(t, redeem(annID, "print", "y"))
-		if err := redeem(annID, "print", "z"); !errors.Is(err, factor.ErrNone) {
+		must(t, redeem(annID, "fingerprint", "y"))
+		if err := redeem(annID, "fingerprint", "z"); !errors.Is(err, factor.ErrNone) {
 			t.Errorf("twice: %v", err)
 		}
 		wantDevices(t, s, "dev_a", "dev_y")
@@ -182,7 +184,7 @@ func runFactors(t *testing.T, open func(testing.TB) *store.Store) {
 	})
 	t.Run("the last one takes the recovery code along", func(t *testing.T) {
 		passkey := factor.Factor{UserID: annID, Device: "dev_k", Kind: factor.Passkey, Fingerprint: "k", Confirmed: true, CreatedAt: day + 1}
-		s := made(t, totpFactor("dev_a"), totpFactor("dev_b"), passkey, recoveryFactor("dev_r", "print"))
+		s := made(t, totpFactor("dev_a"), totpFactor("dev_b"), passkey, recoveryFactor("dev_r", "fingerprint"))
 		must(t, s.TrustBrowser(bg, "browser", annID, day+100))
 		remove := func(want int, imported bool, d ...string) {
 			t.Helper()
@@ -202,7 +204,7 @@ func runFactors(t *testing.T, open func(testing.TB) *store.Store) {
 		}
 	})
 	t.Run("with the imported ones", func(t *testing.T) {
-		s := made(t, totpFactor("dev_a"), recoveryFactor("dev_r", "print"))
+		s := made(t, totpFactor("dev_a"), recoveryFactor("dev_r", "fingerprint"))
 		clear := func(e user.Effect, left string) {
 			t.Helper()
 			_, err := s.UpdateUser(bg, annID, func(u *user.User) (user.Effect, error) {
@@ -358,10 +360,82 @@ func runFactors(t *testing.T, open func(testing.TB) *store.Store) {
 		if _, err := s.EnrollmentTicket(bg, "k", day+10); !errors.Is(err, factor.ErrTicket) {
 			t.Errorf("%v", err)
 		}
+		k.Kind, k.Phone, k.Secret = factor.Phone, "+15551239167", "s"
+		if err := s.UpdateEnrollmentTicket(bg, k, day+10); !errors.Is(err, factor.ErrTicket) {
+			t.Errorf("changed when it was over: %v", err)
+		}
+		must(t, s.UpdateEnrollmentTicket(bg, k, day))
+		if got, err := s.EnrollmentTicket(bg, "k", day); err != nil || got != k {
+			t.Errorf("%+v %v", got, err)
+		}
 		for i := range 2 {
 			if ok, err := s.TakeEnrollmentTicket(bg, "k", day); ok != (i == 0) || err != nil {
 				t.Errorf("%t %v", ok, err)
 			}
+		}
+	})
+	t.Run("passkey sessions", func(t *testing.T) {
+		s := made(t)
+		p := factor.PasskeySession{
+			Hash: "p", ClientID: "app", ExpiresAt: day + 10, ConnectionID: "con", Session: json.RawMessage(`{"a":1}`), New: json.RawMessage(`{"b":2}`), Handle: "h", Name: "n",
+		}
+		must(t, s.SavePasskeySession(bg, p))
+		for _, row := range []struct {
+			client string
+			at     int64
+		}{{"other", day}, {"app", day + 10}} {
+			if _, err := s.TakePasskeySession(bg, "p", row.client, row.at); !errors.Is(err, factor.ErrNone) {
+				t.Errorf("by %s at %d: %v", row.client, row.at, err)
+			}
+		}
+		var taken atomic.Int64
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				if got, err := s.TakePasskeySession(bg, "p", "app", day); err == nil && reflect.DeepEqual(got, p) {
+					taken.Add(1)
+				} else if !errors.Is(err, factor.ErrNone) {
+					t.Errorf("%+v %v", got, err)
+				}
+			})
+		}
+		all.Wait()
+		if taken.Load() != 1 {
+			t.Errorf("taken %d times", taken.Load())
+		}
+		must(t, s.SavePasskeySession(bg, p))
+		must(t, s.Sweep(bg, day+10))
+		if _, err := s.TakePasskeySession(bg, "p", "app", day); !errors.Is(err, factor.ErrNone) {
+			t.Errorf("swept: %v", err)
+		}
+	})
+	t.Run("a user whose proof is a passkey", func(t *testing.T) {
+		s := open(t)
+		key := factor.Factor{
+			Device: "dev_p", Kind: factor.Passkey, Fingerprint: "fingerprint", Confirmed: true, CreatedAt: day, Detail: factor.Detail{Credential: &factor.Credential{ID: []byte{1}}},
+		}
+		must(t, s.CreateUserWithKey(bg, ourUser("ann", "ann@example.com"), user.Effect{Events: []audit.Event{event(annID)}}, key, "handle"))
+		wantDevices(t, s, "dev_p")
+		if id, err := s.UserOfHandle(bg, "handle"); id != annID || err != nil {
+			t.Errorf("%s %v", id, err)
+		}
+		if f, err := s.FactorByFingerprint(bg, "fingerprint"); f.UserID != annID || err != nil {
+			t.Errorf("%+v %v", f, err)
+		}
+		// Either is refused alone, and then nothing of it is written.
+		other := key
+		other.Device, other.Fingerprint = "dev_q", "other"
+		if err := s.CreateUserWithKey(bg, ourUser("ben", "ann@example.com"), user.Effect{}, other, "handle2"); !errors.Is(err, user.ErrExists) {
+			t.Errorf("a taken address: %v", err)
+		}
+		if err := s.CreateUserWithKey(bg, ourUser("ben", "ben@example.com"), user.Effect{Events: []audit.Event{event("auth0|ben")}}, key, "handle2"); !errors.Is(err, factor.ErrExists) {
+			t.Errorf("a taken key: %v", err)
+		}
+		if _, err := s.User(bg, "auth0|ben"); !errors.Is(err, user.ErrNotFound) {
+			t.Errorf("%v", err)
+		}
+		if _, err := s.UserOfHandle(bg, "handle2"); !errors.Is(err, factor.ErrNone) {
+			t.Errorf("%v", err)
 		}
 	})
 	t.Run("all of it goes with the user, or in time", func(t *testing.T) {

@@ -118,6 +118,18 @@ func runPasswordless(t *testing.T, open func(testing.TB) *store.Store) {
 			t.Error(err)
 		}
 		must(t, issue(day+202, ten))
+		// Without a code it is the same.
+		two := passwordless.Budget{Name: "two", Burst: 1, Every: 1000}
+		if err := s.SpendBudgets(bg, []passwordless.Budget{two, one}, day+203); !errors.As(err, &limited) || limited.Budget != one {
+			t.Error(err)
+		}
+		must(t, s.SpendBudgets(bg, []passwordless.Budget{two}, day+203))
+		three := passwordless.Budget{Name: "three", Burst: 3, Every: 100}
+		for i := range 4 {
+			if err := s.SpendBudgets(bg, []passwordless.Budget{three}, day); (err == nil) != (i < 3) {
+				t.Errorf("%d: %v", i, err)
+			}
+		}
 		must(t, s.Sweep(bg, day+1_000_000))
 		must(t, issue(day+203, one))
 	})

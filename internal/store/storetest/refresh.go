@@ -181,7 +181,7 @@ func runRefresh(t *testing.T, open func(testing.TB) *store.Store) {
 
 	t.Run("a code that is used twice takes its refresh token along", func(t *testing.T) {
 		s := open(t)
-		must(t, s.SaveCode(bg, token.Code{Hash: "code", UserID: "auth0|u", ClientID: "c", Methods: "pwd mfa", ExpiresAt: day + 10}))
+		must(t, s.SaveCode(bg, token.Code{Hash: "code", UserID: "auth0|u", ClientID: "c", ConnectionID: "con_1", Methods: "pwd mfa", ExpiresAt: day + 10}))
 		code, err := s.RedeemCode(bg, "code", day)
 		if err != nil || code.Methods != "pwd mfa" {
 			t.Errorf("%+v, %v", code, err)

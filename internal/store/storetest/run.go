@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(testing.TB) *store.Store) {
 		{"tokens", runTokens},
 		{"refresh tokens", runRefresh},
 		{"devices", runDevices},
+		{"approvals", runApprovals},
 		{"tickets", runTickets},
 		{"letters", runLetters},
 		{"guard", runGuard},
