@@ -20,8 +20,13 @@ import (
 // TestConformanceBasic is the plan oidcc-basic-certification-test-plan, with
 // client_secret_basic where a module says nothing else.
 func TestConformanceBasic(t *testing.T) {
+	if len(basicPlan) != 38 {
+		t.Errorf("%d modules", len(basicPlan))
+	}
 	for _, engine := range storetest.Engines(t) {
-		t.Run(engine, func(t *testing.T) { runPlan(t, engine, "", basicPlan) })
+		t.Run(engine, func(t *testing.T) {
+			runPlan(t, engine, "", slices.Concat(basicPlan, []module{{"oidcc-redirect-uri-query-OK", queryKept}}))
+		})
 	}
 }
 
@@ -40,7 +45,7 @@ var basicPlan = []module{
 		if !p.meta.has("id_token_signing_alg_values_supported", "RS256") {
 			t.Error("RS256 is not announced")
 		}
-		_, k := p.flow(p.newBrowser())
+		_, k := p.flow(p.home)
 		if header, _ := p.signed(k.ID); header["kid"] == nil {
 			t.Errorf("header %v", header)
 		}
@@ -53,10 +58,10 @@ var basicPlan = []module{
 		if status, body := p.call("PATCH", "/api/v2/clients/"+p.id, `{"jwt_configuration":{"alg":"none"}}`); status != http.StatusBadRequest {
 			t.Errorf("%d %s", status, body)
 		}
-		p.flow(p.newBrowser())
+		p.flow(p.home)
 	}},
 	{"oidcc-userinfo-get", func(t *testing.T, p *party) {
-		_, k := p.flow(p.newBrowser())
+		_, k := p.flow(p.home)
 		if info := p.userinfo(k.Access); info["sub"] != k.subject() {
 			t.Errorf("%v", info)
 		}
@@ -71,19 +76,19 @@ var basicPlan = []module{
 		}
 	}},
 	{"oidcc-userinfo-post-header", func(t *testing.T, p *party) {
-		_, k := p.flow(p.newBrowser())
+		_, k := p.flow(p.home)
 		if info := p.told(p.send("POST", p.meta.text("userinfo_endpoint"), nil, "Authorization", "Bearer "+k.Access)); info["sub"] != k.subject() {
 			t.Errorf("%v", info)
 		}
 	}},
 	{"oidcc-userinfo-post-body", func(t *testing.T, p *party) {
-		_, k := p.flow(p.newBrowser())
+		_, k := p.flow(p.home)
 		if info := p.told(p.send("POST", p.meta.text("userinfo_endpoint"), url.Values{"access_token": {k.Access}})); info["sub"] != k.subject() {
 			t.Errorf("%v", info)
 		}
 	}},
 	{"oidcc-ensure-request-without-nonce-succeeds-for-code-flow", func(t *testing.T, p *party) {
-		_, k := p.flow(p.newBrowser(), "nonce", "")
+		_, k := p.flow(p.home, "nonce", "")
 		if _, there := k.claims["nonce"]; there {
 			t.Errorf("%v", k.claims)
 		}
@@ -94,13 +99,13 @@ var basicPlan = []module{
 	{"oidcc-scope-phone", scopes("phone")},
 	{"oidcc-scope-all", scopes("profile email address phone")},
 	{"oidcc-ensure-other-scope-order-succeeds", func(t *testing.T, p *party) {
-		_, k := p.flow(p.newBrowser(), "scope", "email openid")
+		_, k := p.flow(p.home, "scope", "email openid")
 		if info := p.userinfo(k.Access); info["email"] != personal || info["name"] != nil {
 			t.Errorf("%v", info)
 		}
 	}},
-	{"oidcc-display-page", accepted("display", "page")},
-	{"oidcc-display-popup", accepted("display", "popup")},
+	{"oidcc-display-page", displayed("page")},
+	{"oidcc-display-popup", displayed("popup")},
 	{"oidcc-prompt-login", func(t *testing.T, p *party) {
 		b := p.newBrowser()
 		_, first := p.flow(b)
@@ -172,13 +177,13 @@ var basicPlan = []module{
 	}},
 	{"oidcc-codereuse", func(t *testing.T, p *party) {
 		request := p.request()
-		a := p.authorize(p.newBrowser(), request)
+		a := p.authorize(p.home, request)
 		p.redeem(a, request)
 		p.spent(a)
 	}},
 	{"oidcc-codereuse-30seconds", func(t *testing.T, p *party) {
 		request := p.request("scope", "openid offline_access")
-		a := p.authorize(p.newBrowser(), request)
+		a := p.authorize(p.home, request)
 		k := p.redeem(a, request)
 		p.clock.step(30 * time.Second)
 		if p.userinfo(k.Access)["sub"] != k.subject() || k.Refresh == "" {
@@ -201,7 +206,7 @@ var basicPlan = []module{
 	}},
 	{"oidcc-ensure-post-request-succeeds", func(t *testing.T, p *party) {
 		request := p.request()
-		a := p.walk(p.newBrowser(), "POST", p.meta.text("authorization_endpoint"), request, request.Get("state"))
+		a := p.walk(p.home, "POST", p.meta.text("authorization_endpoint"), request, request.Get("state"))
 		if k := p.redeem(a, request); k.subject() != p.subject {
 			t.Errorf("%v", k.claims)
 		}
@@ -214,7 +219,7 @@ var basicPlan = []module{
 		app := p.application(map[string]any{"callbacks": []string{atApp}, "token_endpoint_auth_method": "client_secret_post", "grant_types": []string{"authorization_code"}})
 		c.id, c.secret = app[0], app[1]
 		request := c.request()
-		a := c.authorize(c.newBrowser(), request)
+		a := c.authorize(c.home, request)
 		if k := c.redeem(a, request, "client_id", c.id, "client_secret", c.secret); k.subject() != p.subject {
 			t.Errorf("%v", k.claims)
 		}
@@ -260,7 +265,7 @@ var basicPlan = []module{
 		if !p.meta.has("grant_types_supported", "refresh_token") || !p.meta.has("scopes_supported", "offline_access") {
 			t.Error("not announced")
 		}
-		a, first := p.flow(p.newBrowser(), "scope", "openid offline_access", "prompt", "consent")
+		a, first := p.flow(p.home, "scope", "openid offline_access", "prompt", "consent")
 		if first.Refresh == "" || !a.asked("/u/consent") {
 			t.Fatalf("%v by %v", first, a.pages)
 		}
@@ -292,7 +297,7 @@ var basicPlan = []module{
 		if !p.meta.has("code_challenge_methods_supported", "S256") {
 			t.Error("S256 is not announced")
 		}
-		b, verifier := p.newBrowser(), oauth2.GenerateVerifier()
+		b, verifier := p.home, oauth2.GenerateVerifier()
 		request := p.request("code_challenge", oauth2.S256ChallengeFromVerifier(verifier), "code_challenge_method", "S256")
 		if k := p.redeem(p.authorize(b, request), request, "code_verifier", verifier); k.subject() != p.subject {
 			t.Errorf("%v", k.claims)
@@ -308,11 +313,38 @@ var basicPlan = []module{
 	}},
 }
 
+// queryKept is a module of the dynamic plan: a registered address keeps its query.
+func queryKept(t *testing.T, p *party) {
+	const uri = atApp + "?dummy1=lorem&dummy2=ipsum"
+	c := p.in(t)
+	app := p.application(map[string]any{"callbacks": []string{uri}, "token_endpoint_auth_method": "client_secret_basic", "grant_types": []string{"authorization_code"}})
+	c.id, c.secret = app[0], app[1]
+	a, _ := c.flow(c.home, "redirect_uri", uri)
+	if !strings.HasPrefix(a.to, uri) {
+		t.Errorf("%v", a)
+	}
+	c.refused(c.authorize(c.newBrowser(), c.request("redirect_uri", uri, "prompt", "none")), "login_required")
+	for _, other := range []string{atApp, atApp + "?dummy1=lorem", uri + "&more=x", atApp + "?dummy2=ipsum&dummy1=lorem"} {
+		if a := c.authorize(c.newBrowser(), c.request("redirect_uri", other)); a.Values != nil || a.last().status != http.StatusForbidden {
+			t.Errorf("%s: %v", other, a)
+		}
+	}
+}
+
 // accepted is a module that only wants a parameter to do no harm.
 func accepted(name, value string) func(t *testing.T, p *party) {
 	return func(t *testing.T, p *party) {
-		if _, k := p.flow(p.newBrowser(), name, value); k.subject() != p.subject {
+		if _, k := p.flow(p.home, name, value); k.subject() != p.subject {
 			t.Errorf("%v", k.claims)
+		}
+	}
+}
+
+// displayed wants the pages for a parameter that changes none of them.
+func displayed(how string) func(t *testing.T, p *party) {
+	return func(t *testing.T, p *party) {
+		if a, k := p.flow(p.newBrowser(), "display", how); k.subject() != p.subject || !a.asked("/u/login") {
+			t.Errorf("%v by %v", k.claims, a.pages)
 		}
 	}
 }

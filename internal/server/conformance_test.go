@@ -44,7 +44,11 @@ type module struct {
 // their requests, empty: none is named.
 func runPlan(t *testing.T, engine, mode string, plan []module) {
 	t.Helper()
-	p := newParty(t, engine, mode)
+	runModules(t, newParty(t, engine, mode), plan)
+}
+
+func runModules(t *testing.T, p *party, plan []module) {
+	t.Helper()
 	for _, m := range plan {
 		t.Run(m.name, func(t *testing.T) { m.run(t, p.in(t)) })
 	}
@@ -65,7 +69,9 @@ type party struct {
 	other      [2]string // id and secret of another client
 	meta       metadataDoc
 	keys       map[string]*rsa.PublicKey // by kid
+	jwks       []any                     // the keys as published
 	subject    string                    // of the person in the database
+	home       *browser                  // of the modules that do not ask how the person signed in
 }
 
 const (
@@ -89,7 +95,7 @@ func newParty(t *testing.T, engine, mode string) *party {
 	t.Helper()
 	c := &clock{}
 	w := newWorldIn(t, t.TempDir(), storetest.EmptyURL(t, engine), func(_ *config.Config, o *server.Options) { o.Now = c.now })
-	p := &party{world: w, clock: c, mode: mode}
+	p := &party{world: w, clock: c, mode: mode, home: w.newBrowser()}
 	p.refresh()
 	upstreamPeople(w)
 	for i := range 2 {
@@ -125,8 +131,8 @@ func (p *party) refresh() {
 	p.t.Helper()
 	p.meta = metadataDoc(p.getJSON(p.url + "/.well-known/openid-configuration"))
 	p.keys = map[string]*rsa.PublicKey{}
-	list, _ := p.getJSON(p.meta.text("jwks_uri"))["keys"].([]any)
-	for _, one := range list {
+	p.jwks, _ = p.getJSON(p.meta.text("jwks_uri"))["keys"].([]any)
+	for _, one := range p.jwks {
 		k, _ := one.(map[string]any)
 		n, _ := k["n"].(string)
 		e, _ := k["e"].(string)
@@ -167,7 +173,10 @@ func upstreamPeople(w *world) {
 // application registers one with the database and, if it is there, the upstream connection.
 func (w *world) application(settings map[string]any) (credentials [2]string) {
 	w.t.Helper()
-	settings["name"], settings["app_type"] = "A relying party", cmpOr(settings["app_type"], "regular_web")
+	settings["name"] = "A relying party"
+	if settings["app_type"] == nil {
+		settings["app_type"] = "regular_web"
+	}
 	b, err := json.Marshal(settings)
 	if err != nil {
 		w.t.Fatal(err)
@@ -191,13 +200,6 @@ func (w *world) application(settings map[string]any) (credentials [2]string) {
 		}
 	}
 	return [2]string{made.ID, made.Secret}
-}
-
-func cmpOr(v any, otherwise string) any {
-	if v == nil {
-		return otherwise
-	}
-	return v
 }
 
 func (p *party) base64(text string) []byte {
@@ -283,11 +285,26 @@ type seen struct {
 	header http.Header
 }
 
+var headline = regexp.MustCompile(`<h1[^>]*>([^<]*)</h1>`)
+
+// String names the page, for the reader of a failure.
+func (s seen) String() string {
+	title := ""
+	if m := headline.FindStringSubmatch(s.text); m != nil {
+		title = m[1]
+	}
+	return fmt.Sprintf("%d %s %q", s.status, s.path, title)
+}
+
 // answer is what came of an authorization request.
 type answer struct {
 	url.Values        // at the application; nil: it was not reached
 	to         string // the address there
 	pages      []seen // on the way
+}
+
+func (a answer) String() string {
+	return fmt.Sprintf("%q %v by %v", a.to, map[string][]string(a.Values), a.pages)
 }
 
 // last is the page at which it ended, or that brought the answer.
@@ -344,10 +361,16 @@ func (p *party) walk(b *browser, method, u string, form url.Values, state string
 		}
 		if to, err := res.Location(); err == nil {
 			if strings.HasSuffix(to.Hostname(), "app.example") {
-				if p.mode == "form_post" && form == nil && state != "" && to.Path == "/callback" {
+				if p.mode == "form_post" && to.Path == "/callback" {
 					p.t.Errorf("an answer in the query: %s", to)
 				}
-				return p.arrived(a, to, to.Query(), state)
+				v := to.Query()
+				if to.Fragment != "" {
+					if v, err = url.ParseQuery(to.EscapedFragment()); err != nil {
+						p.t.Fatal(err)
+					}
+				}
+				return p.arrived(a, to, v, state)
 			}
 			method, u, form = "GET", to.String(), nil
 			continue
@@ -507,6 +530,9 @@ func (p *party) signed(raw string) (header, claims map[string]any) {
 	}
 	header, claims = p.object(p.base64(parts[0])), p.object(p.base64(parts[1]))
 	kid, _ := header["kid"].(string)
+	if p.keys[kid] == nil {
+		p.refresh() // as OpenID Connect Core §10.1.1 has it
+	}
 	public := p.keys[kid]
 	if header["alg"] != "RS256" || public == nil {
 		p.t.Fatalf("header %v", header)

@@ -3,6 +3,7 @@ package server_test
 import (
 	"bufio"
 	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,6 +28,15 @@ var nodeSteps = []string{
 }
 
 func TestNodeSDK(t *testing.T) {
+	dir := nodeSDK(t)
+	onBothEngines(t, func(t *testing.T, w *world) {
+		driveNode(t, w, filepath.Join(dir, "drive.mjs"), nodeSteps, nil)
+	})
+}
+
+// nodeSDK is where the SDK is installed.
+func nodeSDK(t *testing.T) string {
+	t.Helper()
 	dir := os.Getenv(envNodeSDK)
 	switch {
 	case dir != "":
@@ -35,48 +45,64 @@ func TestNodeSDK(t *testing.T) {
 	default:
 		t.Skipf("MISSING PART Node.js SDK: %s is not set, so the official SDK for Node.js is not tested", envNodeSDK)
 	}
-	onBothEngines(t, func(t *testing.T, w *world) {
-		cmd := exec.CommandContext(t.Context(), "node", filepath.Join(dir, "drive.mjs"))
-		cmd.Env = append(os.Environ(),
-			"DOMAIN="+strings.TrimPrefix(w.url, "https://"), "CLIENT_ID="+managementID, "CLIENT_SECRET="+managementSecret,
-			"CONNECTION="+database, "NODE_EXTRA_CA_CERTS="+w.authority)
-		cmd.Stderr = os.Stderr
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
+	return dir
+}
+
+// driveNode runs a driver and reports its steps, all of which have to run. wants
+// answers what a step asks for; nil: none asks.
+func driveNode(t *testing.T, w *world, driver string, steps []string, wants func(what string) string, environment ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "node", driver)
+	cmd.Env = append(append(os.Environ(),
+		"DOMAIN="+strings.TrimPrefix(w.url, "https://"), "CLIENT_ID="+managementID, "CLIENT_SECRET="+managementSecret,
+		"CONNECTION="+database, "NODE_EXTRA_CA_CERTS="+w.authority), environment...)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	type result struct {
+		Step   string
+		OK     bool
+		Detail string
+		Wants  string
+	}
+	got := map[string]result{}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		var r result
+		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
+			t.Errorf("%s: %v", lines.Text(), err)
+			continue
 		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		type result struct {
-			Step   string
-			OK     bool
-			Detail string
-		}
-		got := map[string]result{}
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			var r result
-			if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
-				t.Errorf("%s: %v", lines.Text(), err)
-				continue
-			}
+		if r.Wants == "" {
 			got[r.Step] = r
+			continue
 		}
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the driver: %v", err)
+		if _, err := io.WriteString(in, wants(r.Wants)+"\n"); err != nil {
+			t.Error(err)
 		}
-		for _, name := range nodeSteps {
-			t.Run(name, func(t *testing.T) {
-				switch r, ran := got[name]; {
-				case !ran:
-					t.Error("the step did not run")
-				case !r.OK:
-					t.Error(r.Detail)
-				}
-			})
-		}
-		if len(got) != len(nodeSteps) {
-			t.Errorf("%d steps ran, %d are asked for", len(got), len(nodeSteps))
-		}
-	})
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the driver: %v", err)
+	}
+	for _, name := range steps {
+		t.Run(name, func(t *testing.T) {
+			switch r, ran := got[name]; {
+			case !ran:
+				t.Error("the step did not run")
+			case !r.OK:
+				t.Error(r.Detail)
+			}
+		})
+	}
+	if len(got) != len(steps) {
+		t.Errorf("%d steps ran, %d are asked for", len(got), len(steps))
+	}
 }

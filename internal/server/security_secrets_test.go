@@ -2,10 +2,13 @@ package server_test
 
 import (
 	"bytes"
+	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"net/url"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -53,7 +56,7 @@ func (s *stage) story() (typed map[string]string) {
 	if query, at = p.walk(s.authorize("acr_values", multiFactor)); query.Get("code") == "" || seed == "" {
 		t.Fatalf("no second factor: %v at %s", query, at)
 	}
-	s.watch.seen[seed] = "seed"
+	s.watch.seen[secret] = "client_secret"
 
 	// A grant that a second factor interrupts.
 	_, body = s.grant("grant_type", realmGrant, "realm", database, "username", address, "password", goodPassword, "scope", "openid")
@@ -75,7 +78,7 @@ func (s *stage) story() (typed map[string]string) {
 	if status, body := s.post("/oauth/token", "grant_type", pollGrant, "client_id", s.native, "device_code", device); status != 200 {
 		t.Fatalf("%d %s", status, body)
 	}
-	_, body = s.post("/oauth/device/code", "client_id", s.native, "scope", "openid") // one that waits
+	s.post("/oauth/device/code", "client_id", s.native, "scope", "openid") // one that waits
 
 	// A pushed request, a page of the application's own, the classic form.
 	if status, body := s.post("/oauth/par", "client_id", id, "client_secret", secret, "response_type", "code", "redirect_uri", s.app.oauth.RedirectURL, "state", typed["state"], "login_hint", address); status != 201 {
@@ -170,11 +173,152 @@ func TestStolenDatabaseIsOfNoUse(t *testing.T) {
 	}
 	for _, kind := range []string{
 		"access_token", "refresh_token", "id_token", "mfa_token", "device_code", "user_code", "login_ticket", "co_verifier", "client_secret", "request_uri",
-		"cookie auth0", "cookie __Host-mangrove_login", "cookie __Host-mangrove_co", "code in an address", "state in an address", "seed", "magic link",
+		"cookie auth0", "cookie __Host-mangrove_login", "cookie __Host-mangrove_co", "code in an address", "state in an address", "magic link",
 		"ticket of a mail", "shown at /u/mfa-otp-enrollment", "shown at /u/mfa-recovery-code-enrollment",
 	} {
 		if !kinds[kind] {
 			t.Errorf("no %s was handed out: the test looks at nothing", kind)
+		}
+	}
+}
+
+var mgmtRoute = regexp.MustCompile(`\{"(GET|POST|PATCH|PUT|DELETE)", "(/[^"]*)", `)
+
+// everywhere sends the canaries to every route there is, wherever a request can
+// carry one.
+func (s *stage) everywhere(typed map[string]string, bearer string) (requests int) {
+	t := s.t
+	t.Helper()
+	long := strings.Repeat("a", 43)
+	values := url.Values{}
+	for _, name := range []string{
+		"password", "client_secret", "code", "refresh_token", "token", "mfa_token", "otp", "oob_code", "binding_code", "recovery_code", "device_code", "user_code", "ticket", "state",
+		"login_ticket", "assertion", "client_assertion", "id_token_hint", "verification_code", "access_token", "logout_token", "wresult", "request", "request_uri", "passkey", "hash", "q", "from", "include_fields", "search", "id",
+	} {
+		values.Set(name, "canary-secret-"+name)
+		typed["as "+name] = "canary-secret-" + name
+	}
+	for name, value := range map[string]string{
+		"email": typed["address"], "username": typed["address"], "phone_number": typed["phone"], "name": typed["name"], "login_hint": typed["address"],
+		"client_id": s.app.oauth.ClientID, "connection": database, "realm": database, "grant_type": realmGrant, "redirect_uri": s.app.oauth.RedirectURL, "response_type": "code",
+	} {
+		values.Set(name, value)
+	}
+	object := map[string]any{}
+	for name := range values {
+		object[name] = values.Get(name)
+	}
+	object["user_metadata"] = map[string]string{"k": typed["metadata"]}
+	object["email"] = []string{typed["address"]} // of a wrong type: is its value repeated?
+	raw, err := json.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	typed["cookie"] = "canarycookie" + long[:31]
+	typed["bearer"] = "canary.bearer.token"
+	typed["basic"] = "canary-basic-secret"
+	header := []string{
+		"Cookie", "auth0=" + typed["cookie"] + "; __Host-mangrove_login=" + typed["cookie"] + "; __Host-mangrove_mf=" + typed["cookie"],
+		"Referer", s.url + "/?ticket=" + values.Get("ticket"),
+	}
+	basic := base64.StdEncoding.EncodeToString([]byte(s.app.oauth.ClientID + ":" + typed["basic"]))
+	send := func(method, path string) {
+		for _, authorization := range []string{"Bearer " + typed["bearer"], "Basic " + basic, bearer} {
+			for _, body := range []string{values.Encode(), string(raw)} {
+				requests++
+				s.send(method, path+"?"+values.Encode(), body, append([]string{"Authorization", authorization}, header...)...)
+			}
+		}
+	}
+	s.each(send)
+	files, err := filepath.Glob("../mgmt/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes := 0
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range mgmtRoute.FindAllSubmatch(source, -1) {
+			routes++
+			send(string(m[1]), "/api/v2"+regexp.MustCompile(`\{[^}]*\}`).ReplaceAllString(string(m[2]), url.PathEscape(typed["address"])))
+		}
+	}
+	if routes < 150 {
+		t.Errorf("only %d routes of the Management API were found", routes)
+	}
+	return requests
+}
+
+// security.md 124, 125: at debug level, with everything that people type and
+// everything that is handed out, through every endpoint, with and without a broken
+// database, nothing of it is in the log.
+func TestLogsHoldNoSecrets(t *testing.T) {
+	onStages(t, func(t *testing.T, s *stage) {
+		typed := s.story()
+		status, body := s.post("/oauth/token", "grant_type", "client_credentials", "client_id", managementID, "client_secret", managementSecret, "audience", s.url+"/api/v2/")
+		if status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+		bearer := "Bearer " + s.field(body, "access_token")
+		whole := s.everywhere(typed, bearer)
+		s.watch.broken = true
+		s.breakDatabase()
+		if broken := s.everywhere(typed, bearer); broken != whole {
+			t.Errorf("%d requests, and %d with a broken database", whole, broken)
+		}
+		s.client.CloseIdleConnections()
+		s.stop()
+		logs := s.logs.String()
+		if n := strings.Count(logs, "\n"); n < 2*whole {
+			t.Fatalf("only %d lines for %d requests: the test looks at nothing", n, 2*whole)
+		}
+		if n := strings.Count(logs, `"status":500`); n < 50 {
+			t.Errorf("only %d failures were forced", n)
+		}
+		for line := range strings.Lines(logs) {
+			if !json.Valid([]byte(line)) {
+				t.Errorf("an event is more than a line: %.200s", line)
+			}
+		}
+		told := map[string]bool{}
+		look := func(what, value string) {
+			for _, form := range []string{value, url.QueryEscape(value), url.PathEscape(value), base64.StdEncoding.EncodeToString([]byte(value))} {
+				if i := strings.Index(logs, form); i >= 0 && !told[what] {
+					told[what] = true
+					t.Errorf("the %s is in the log: …%s…", what, logs[max(0, i-300):min(len(logs), i+100)])
+				}
+			}
+		}
+		for what, value := range typed {
+			look(what, value)
+		}
+		for value, what := range s.watch.seen {
+			look(what, value)
+		}
+	})
+}
+
+// breakDatabase takes tables away under the server.
+func (s *stage) breakDatabase() {
+	s.t.Helper()
+	driver := "sqlite"
+	if strings.HasPrefix(s.file, "postgres") {
+		driver = "pgx"
+	}
+	db, err := sql.Open(driver, s.file)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer db.Close()
+	for _, table := range []string{
+		"users", "user_identifiers", "login_transactions", "tickets", "refresh_tokens", "device_codes", "mfa_tokens", "passwordless_codes", "pushed_requests",
+		"login_failures", "consents", "jobs", "roles", "client_grants", "factors", "throttles",
+	} {
+		if _, err := db.ExecContext(s.t.Context(), "ALTER TABLE "+table+" RENAME TO "+table+"_gone"); err != nil {
+			s.t.Fatal(err)
 		}
 	}
 }

@@ -321,21 +321,21 @@ func (s *stage) texted(pattern string) string {
 
 func (s *stage) arrived(glob string, seen *int, pattern string) string {
 	s.t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); { // the folder has no other signal
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); { // the folder has no other signal
 		files, err := filepath.Glob(glob)
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		if len(files) > *seen {
-			slices.Sort(files)
-			b, err := os.ReadFile(files[len(files)-1])
+		slices.Sort(files)
+		for i := *seen; i < len(files); i++ {
+			b, err := os.ReadFile(files[i])
 			if err != nil {
 				s.t.Fatal(err)
 			}
 			_, text, _ := bytes.Cut(bytes.ReplaceAll(b, []byte("\r"), nil), []byte("\n\n"))
 			text = bytes.ReplaceAll(bytes.ReplaceAll(text, []byte("=\n"), nil), []byte("=3D"), []byte("="))
 			if found := regexp.MustCompile(pattern).Find(text); found != nil {
-				*seen = len(files)
+				*seen = i + 1
 				return string(found)
 			}
 		}
@@ -355,7 +355,6 @@ type watch struct {
 	broken  bool // failures of ours are expected
 	seen    map[string]string
 	answers int
-	pages   map[string]bool
 }
 
 var (
