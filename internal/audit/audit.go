@@ -106,6 +106,13 @@ type Event struct {
 	Details      json.RawMessage // an object, or nil; never a secret
 }
 
+// Operation is e, which says who is calling, as the record of a call to the
+// Management API; at in microseconds.
+func (e Event) Operation(at int64, description string) Event {
+	e.Type, e.At, e.Description = APIOperation, at, description
+	return e
+}
+
 // Sink takes events that have no transaction of their own (a failed login).
 type Sink interface {
 	AppendEvents(ctx context.Context, events ...Event) error

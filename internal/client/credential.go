@@ -120,8 +120,7 @@ func (s *CredentialService) Delete(ctx context.Context, clientID, id string, by 
 }
 
 func (s *CredentialService) event(by audit.Event, description string) audit.Event {
-	by.Type, by.At, by.Description = audit.APIOperation, s.Now().UnixMicro(), description
-	return by
+	return by.Operation(s.Now().UnixMicro(), description)
 }
 
 // credentialBody is PostClientCredentialRequestContent.

@@ -276,8 +276,7 @@ func (s *Service) Delete(ctx context.Context, id string, by audit.Event) error {
 }
 
 func (s *Service) event(by audit.Event, description string) audit.Event {
-	by.Type, by.At, by.Description = audit.APIOperation, s.Now().UnixMicro(), description
-	return by
+	return by.Operation(s.Now().UnixMicro(), description)
 }
 
 func isNull(_ string, v json.RawMessage) bool { return string(v) == "null" }

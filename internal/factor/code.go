@@ -134,7 +134,7 @@ func (s *Service) code(ctx context.Context, u *user.User, secret, code string, m
 		if !taken {
 			break
 		}
-		return f.Kind, s.tried(ctx, u, a, audit.FactorFailed, f.Kind, s.Store.ChangeFactors(ctx, s.proven(ctx, u, a, &f)))
+		return f.Kind, s.tried(ctx, u, a, audit.FactorFailed, f.Kind, s.Store.ChangeFactors(ctx, s.proven(u, a, &f)))
 	}
 	return "", s.wrong(ctx, u, a, audit.FactorFailed, "")
 }

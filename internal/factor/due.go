@@ -1,10 +1,14 @@
 package factor
 
 import (
+	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"mangrove/internal/connection"
+	"mangrove/internal/session"
+	"mangrove/internal/user"
 )
 
 // ACR is what acr_values asks for when it asks for a second factor
@@ -80,4 +84,54 @@ func Off(c *connection.Connection) bool {
 		} `json:"mfa"`
 	}
 	return json.Unmarshal(c.Options, &o) == nil && o.MFA.Active != nil && !*o.MFA.Active
+}
+
+// Question is what a sign-in brings when it is asked whether a second factor is due.
+type Question struct {
+	// Connection that the person came by; nil: it is not known.
+	Connection *connection.Connection
+	// Methods are the proofs so far.
+	Methods   []string
+	ACRValues string
+	// Browser is the secret of the cookie of a trusted browser; empty: none.
+	Browser string
+	// Insist: the request is about the factors themselves.
+	Insist bool
+	// CanEnroll says which kinds can be enrolled where the question comes from.
+	CanEnroll func(Kind) bool
+}
+
+// Answer is what is due.
+type Answer struct {
+	Step Step
+	// All are the factors of the user.
+	All []Factor
+	// Kinds may be enrolled now.
+	Kinds []Kind
+}
+
+// Due gathers the facts and judges them.
+func (s *Service) Due(ctx context.Context, u *user.User, q Question) (a Answer, err error) {
+	t, err := s.Tenant.Settings(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	if a.All, err = s.All(ctx, u); err != nil {
+		return Answer{}, err
+	}
+	if a.Kinds, err = s.Enrollable(ctx); err != nil {
+		return Answer{}, err
+	}
+	a.Kinds = slices.DeleteFunc(a.Kinds, func(k Kind) bool { return !q.CanEnroll(k) })
+	f := Facts{
+		Off: q.Connection != nil && Off(q.Connection), Shown: slices.Contains(q.Methods, session.MFA), Asked: Asked(q.ACRValues),
+		Always: t.MFA.Always, Enrolled: len(Seconds(a.All)) > 0, Enrollable: len(a.Kinds) > 0, Insist: q.Insist,
+	}
+	if f.Enrolled && q.Browser != "" {
+		if f.Trusted, err = s.Trusted(ctx, q.Browser, string(u.ID)); err != nil {
+			return Answer{}, err
+		}
+	}
+	a.Step = Due(f)
+	return a, nil
 }

@@ -141,9 +141,9 @@ type Store interface {
 	ChangeFactors(ctx context.Context, c Change) error
 	// RemoveFactors removes these devices; when no second factor is left, recovery
 	// codes and trusted browsers go with them. last: an imported factor remains, so
-	// that there is one. It reports how many of the devices were there; the events
-	// are written if any was.
-	RemoveFactors(ctx context.Context, userID string, devices []string, imported bool, events ...audit.Event) (int, error)
+	// that there is one. It reports how many of the devices were there; the letters
+	// are queued and the events written if any was.
+	RemoveFactors(ctx context.Context, userID string, devices []string, imported bool, letters []letter.Letter, events ...audit.Event) (int, error)
 
 	// TakeGuess counts before anything is compared: no when the bucket of that kind
 	// is empty.

@@ -196,7 +196,7 @@ func (s *Service) used(ctx context.Context, u *user.User, a Actor, keys []Factor
 	credential := *f.Detail.Credential
 	credential.SignCount, credential.BackedUp = c.Authenticator.SignCount, c.Flags.BackupState
 	f.Detail.Credential, f.LastAuth = &credential, s.Now().UnixMicro()
-	change := s.proven(ctx, u, a, &f)
+	change := s.proven(u, a, &f)
 	change.Update = &f
 	return s.tried(ctx, u, a, audit.FactorFailed, f.Kind, s.Store.ChangeFactors(ctx, change))
 }

@@ -214,7 +214,7 @@ func TestImportedFactorsCount(t *testing.T) {
 	if kind != factor.Email || err != nil {
 		t.Errorf("%s %v", kind, err)
 	}
-	must(t, r.Unenroll(ctx, r.ann, due.All))
+	must(t, r.Unenroll(ctx, r.ann, due.All, by))
 	r.ann = r.user(t, r.ann.ID)
 	if got := r.kinds(t, r.ann); got != "" {
 		t.Errorf("left: %s", got)
@@ -249,6 +249,45 @@ func TestGuessesAreCounted(t *testing.T) {
 	}
 }
 
+// The owner is told of factors that come and go, in one letter for all that go.
+func TestOwnerIsTold(t *testing.T) {
+	r, ctx := newRig(t), t.Context()
+	told := func() (list []string) {
+		for {
+			q, err := r.store.ClaimLetter(ctx, r.now().UnixMicro(), r.now().Add(time.Hour).UnixMicro())
+			must(t, err)
+			if q == nil {
+				return list
+			}
+			list = append(list, q.Template+" to "+q.To+" in "+q.Language+": "+q.Vars["factor"])
+		}
+	}
+	want := func(step string, lines ...string) {
+		t.Helper()
+		if got := told(); !slices.Equal(got, lines) {
+			t.Errorf("%s: %q", step, got)
+		}
+	}
+	german := by
+	german.Language = "de"
+	seed := factor.NewSeed()
+	_, err := r.EnrollTOTP(ctx, r.ann, seed, r.otp(t, seed), german)
+	must(t, err)
+	want("enrolled", "factor_added to ann@example.com in de: totp")
+	phone := factor.Factor{Kind: factor.Phone, Detail: factor.Detail{Address: "+14155550100"}}
+	_, err = r.Add(ctx, r.ann, []factor.Factor{phone, {Kind: factor.Phone, Detail: factor.Detail{Address: "+14155550101"}}}, audit.Event{})
+	must(t, err)
+	_, err = r.Replace(ctx, r.ann, []factor.Factor{phone}, audit.Event{})
+	must(t, err)
+	want("replaced", "factor_removed to ann@example.com in : totp")
+	all, err := r.All(ctx, r.ann)
+	must(t, err)
+	must(t, r.Unenroll(ctx, r.ann, all, german))
+	want("removed", "factor_removed to ann@example.com in de: phone recovery-code")
+	must(t, r.Unenroll(ctx, r.ann, all, german))
+	want("removed once more")
+}
+
 func TestRecoveryCodes(t *testing.T) {
 	r, ctx := newRig(t), t.Context()
 	seed := factor.NewSeed()
@@ -270,7 +309,7 @@ func TestRecoveryCodes(t *testing.T) {
 	is(t, "for somebody without one", err, factor.ErrNone)
 	all, err := r.All(ctx, r.ann)
 	must(t, err)
-	must(t, r.Unenroll(ctx, r.ann, factor.Seconds(all)))
+	must(t, r.Unenroll(ctx, r.ann, factor.Seconds(all), by))
 	if got := r.kinds(t, r.ann); got != "" {
 		t.Errorf("left without a factor: %s", got)
 	}

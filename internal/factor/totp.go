@@ -2,6 +2,7 @@ package factor
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/subtle"
 	"encoding/base32"
@@ -11,6 +12,9 @@ import (
 
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/hotp"
+
+	"mangrove/internal/audit"
+	"mangrove/internal/user"
 )
 
 // What every authenticator application understands (RFC 6238 §4, reference §3.10).
@@ -102,4 +106,37 @@ func ValidSeed(s string) bool {
 		}
 	}
 	return true
+}
+
+// CheckOTP checks the code of an authenticator application. Each time step is
+// good for one sign-in. Errors: ErrWrong, ErrLimited.
+func (s *Service) CheckOTP(ctx context.Context, u *user.User, code string, a Actor) error {
+	return s.otp(ctx, u, code, asked, a)
+}
+
+// ConfirmOTP takes the first code of an application that Associate began to
+// enroll. proven: a second factor was shown. Errors: ErrWrong, ErrLimited.
+func (s *Service) ConfirmOTP(ctx context.Context, u *user.User, code string, proven bool, a Actor) error {
+	return s.otp(ctx, u, code, confirming(proven), a)
+}
+
+func (s *Service) otp(ctx context.Context, u *user.User, code string, may choice, a Actor) error {
+	if err := s.guess(ctx, u, a, Guessing); err != nil {
+		return err
+	}
+	all, err := s.All(ctx, u)
+	if err != nil {
+		return err
+	}
+	typed, ok := typedCode(code)
+	for _, f := range may(all, func(k Kind) bool { return k == TOTP }) {
+		step, match := matchingStep(f.Detail.Secret, typed, s.Now().Unix())
+		if !ok || !match {
+			continue
+		}
+		c := s.proven(u, a, &f)
+		c.Step = step
+		return s.tried(ctx, u, a, audit.FactorFailed, TOTP, s.Store.ChangeFactors(ctx, c))
+	}
+	return s.wrong(ctx, u, a, audit.FactorFailed, TOTP)
 }

@@ -199,8 +199,7 @@ func setExtra(extra, body strictjson.Document, more ...string) {
 }
 
 func (s *Service) event(by audit.Event, description string) audit.Event {
-	by.Type, by.At, by.Description = audit.APIOperation, s.Now().UnixMicro(), description
-	return by
+	return by.Operation(s.Now().UnixMicro(), description)
 }
 
 func unique(list []string) []string {

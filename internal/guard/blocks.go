@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
@@ -62,7 +63,10 @@ func (s *Service) blocks(ctx context.Context, subjects []string, name string, en
 			} else if !errors.Is(err, connection.ErrNotFound) {
 				return nil, err
 			}
-			list = append(list, l)
+			// A name may have been guessed before its account existed, and after.
+			if !slices.Contains(list, l) {
+				list = append(list, l)
+			}
 		}
 	}
 	return list, nil

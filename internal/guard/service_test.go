@@ -215,6 +215,32 @@ func TestBlocksOfNobody(t *testing.T) {
 	}
 }
 
+// A name that was guessed before its account existed, and again after, is blocked once.
+func TestBlockIsListedOnce(t *testing.T) {
+	p := newPost(t, storetest.SQLite)
+	ctx := t.Context()
+	guess := func() {
+		for range 10 {
+			_ = p.signIn(ctx, "eve@example.com", "wrong")
+		}
+	}
+	guess()
+	eve, err := p.Create(ctx, user.CreateRequest{Connection: "Users", UserID: "eve", Password: password, Changes: []profile.Change{
+		{Name: "email", Value: profile.Text("eve@example.com")},
+	}}, user.Actor{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	guess()
+	if list, err := p.guard.UserBlocks(ctx, eve.ID, true); err != nil || len(list) != 1 {
+		t.Fatalf("of the user: %+v, %v", list, err)
+	}
+	list, err := p.guard.IdentifierBlocks(ctx, "eve@example.com", true)
+	if err != nil || len(list) != 1 || list[0] != (guard.Listed{Identifier: "eve@example.com", Address: "203.0.113.4", Connection: "Users"}) {
+		t.Errorf("of the name: %+v, %v", list, err)
+	}
+}
+
 func TestAddressBlocks(t *testing.T) {
 	p := newPost(t, storetest.SQLite)
 	ctx := t.Context()

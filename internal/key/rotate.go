@@ -34,6 +34,15 @@ type Service struct {
 	Ring  *Ring
 	Host  string // in the certificates
 	Now   func() time.Time
+	// Make makes a key, which takes a while; nil: Generate.
+	Make func(host string, now time.Time) (Key, error)
+}
+
+func (s *Service) generate(now time.Time) (Key, error) {
+	if s.Make != nil {
+		return s.Make(s.Host, now)
+	}
+	return Generate(s.Host, now)
 }
 
 // List is all keys, the one that signs first.
@@ -70,7 +79,7 @@ func (s *Service) Rotate(ctx context.Context, by audit.Event) (Key, error) {
 	// Both are made outside of the transaction; without a key in waiting both are needed.
 	var fresh [2]Key
 	for i := range fresh {
-		k, err := Generate(s.Host, now)
+		k, err := s.generate(now)
 		if err != nil {
 			return Key{}, err
 		}
@@ -99,7 +108,7 @@ func (s *Service) Prepare(ctx context.Context) error {
 		return err
 	}
 	now := s.Now()
-	next, err := Generate(s.Host, now)
+	next, err := s.generate(now)
 	if err != nil {
 		return err
 	}
@@ -131,8 +140,7 @@ func (s *Service) Revoke(ctx context.Context, id string, by audit.Event) (Key, e
 }
 
 func (s *Service) event(by audit.Event, description string) audit.Event {
-	by.Type, by.At, by.Description = audit.APIOperation, s.Now().UnixMicro(), description
-	return by
+	return by.Operation(s.Now().UnixMicro(), description)
 }
 
 // rotate moves each key one state on. There is exactly one current and one next

@@ -9,7 +9,7 @@ import (
 )
 
 // The templates, by the names of GET /email-templates/{name}; Passwordless has
-// its template in the options of its connection, and the last two are ours alone.
+// its template in the options of its connection, and the last three are ours alone.
 const (
 	VerifyEmail       = "verify_email"
 	VerifyEmailByCode = "verify_email_by_code"
@@ -28,6 +28,8 @@ const (
 	PasswordChanged = "password_changed"
 	// FactorAdded tells the owner that a passkey or a second factor was added.
 	FactorAdded = "factor_added"
+	// FactorRemoved tells the owner that a passkey or a second factor was removed.
+	FactorRemoved = "factor_removed"
 )
 
 // Letter is one mail to one person. It is stored sealed: URL and Code are secrets.

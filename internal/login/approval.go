@@ -3,38 +3,23 @@ package login
 import (
 	"errors"
 	"net/http"
-	"slices"
-
-	"github.com/go-chi/chi/v5"
+	"net/url"
 
 	"mangrove/internal/approval"
 	"mangrove/internal/audit"
-	"mangrove/internal/consent"
 	"mangrove/internal/oauth"
 	"mangrove/internal/page"
-	"mangrove/internal/session"
 	"mangrove/internal/token"
-	"mangrove/internal/user"
 	"mangrove/internal/web"
 )
 
 const (
 	decisionPath       = approval.Path + "/decision"
+	approvedPath       = approval.Path + "/success"
+	approvalOverPath   = approval.Path + "/failure"
 	approvalDeniedPath = approval.Path + "/denied"
 	approvalOtherPath  = approval.Path + "/other"
 )
-
-func (f *Flow) mountApproval(r chi.Router) {
-	r.Get(approval.Path, web.Serve(f.openApproval, f.fail).ServeHTTP)
-	r.Get(decisionPath, web.Serve(f.showApproval, f.fail).ServeHTTP)
-	r.Post(decisionPath, web.Serve(f.decideApproval, f.fail).ServeHTTP)
-	for path, kind := range map[string]page.ToldKind{
-		approval.Path + "/success": page.ToldApproved, approval.Path + "/failure": page.ToldApprovalOver,
-		approvalDeniedPath: page.ToldApprovalDenied, approvalOtherPath: page.ToldApprovalOther,
-	} {
-		r.Get(path, web.Serve(f.toldDevice(kind), f.fail).ServeHTTP)
-	}
-}
 
 // openApproval is GET /u/approval?ticket=…, the mailed link. It leads to the
 // sign-in, past it only for the person who is asked; whoever else has the mail can
@@ -46,39 +31,24 @@ func (f *Flow) openApproval(w http.ResponseWriter, r *http.Request) error {
 	}
 	a, err := f.d.Approvals.ApprovalByLink(r.Context(), token.HashOf(q.Get("ticket")))
 	if errors.Is(err, approval.ErrNone) || err == nil && !a.Decidable(f.now()) {
-		return f.d.Page.Show(w, r, http.StatusBadRequest, page.Told{Kind: page.ToldApprovalOver})
+		return f.show(w, r, http.StatusBadRequest, page.Told{Kind: page.ToldApprovalOver})
 	}
 	if err != nil {
 		return err
 	}
 	req := oauth.AuthorizeRequest{ClientID: a.ClientID, Scope: a.Scope, Audience: a.Audience, Approval: a.Hash}
-	s, err := f.Session(r)
-	if err != nil && !errors.Is(err, session.ErrNone) {
-		return err
-	}
-	if err != nil || s.UserID != a.UserID {
-		return f.Start(w, r, req)
-	}
-	if fits, err := f.sessionFits(r, s, req.ClientID); err != nil || !fits {
-		if err != nil {
-			return err
-		}
-		return f.Start(w, r, req)
-	}
-	return f.Interact(w, r, req, s)
+	return f.enter(w, r, req, a.UserID)
 }
 
-// asking is a login that has come to the decision.
-type asking struct {
-	*pass
-	user     *user.User
-	request  approval.Request
-	question consent.Question
+// decision is a login that has come to a request for approval.
+type decision struct {
+	asking
+	request approval.Request
 }
 
 // deciding opens a login that has come to the decision, for the person who may
 // decide. done: somebody or something else was found, and the browser told.
-func (f *Flow) deciding(w http.ResponseWriter, r *http.Request) (a asking, done bool, err error) {
+func (f *Flow) deciding(w http.ResponseWriter, r *http.Request) (a decision, done bool, err error) {
 	a.pass, a.user, err = f.atEnd(r)
 	if err != nil {
 		return a, false, err
@@ -101,12 +71,8 @@ func (f *Flow) deciding(w http.ResponseWriter, r *http.Request) (a asking, done 
 		redirect(w, r, approvalOtherPath)
 		return a, true, nil
 	}
-	a.question, err = f.question(r, a.pass, a.user)
-	var refused *oauth.AuthorizeError
-	if errors.As(err, &refused) {
-		return a, true, f.end(w, r, a.pass, refused)
-	}
-	return a, false, err
+	done, err = f.wonder(w, r, &a.asking)
+	return a, done, err
 }
 
 // showApproval is GET /u/approval/decision?state=….
@@ -115,32 +81,12 @@ func (f *Flow) showApproval(w http.ResponseWriter, r *http.Request) error {
 	if done || err != nil {
 		return err
 	}
-	return f.askApproval(w, r, a)
-}
-
-// askApproval shows the request and remembers what was shown.
-func (f *Flow) askApproval(w http.ResponseWriter, r *http.Request, a asking) error {
-	if err := a.prog.put(stepApproval, a.question.Yes(0).Scope); err != nil {
-		return err
-	}
-	if err := f.save(r.Context(), a.pass); err != nil {
-		return err
-	}
-	v := f.consentView(a.pass, a.user, a.question)
-	v.Action, v.Message = at(decisionPath, a.id), a.request.Message
-	return f.show(w, r, http.StatusOK, a.pass, v)
+	return f.ask(w, r, a.asking, stepApproval, decisionPath, a.request.Message)
 }
 
 // decideApproval is POST /u/approval/decision?state=… with decision. What is
 // approved is what was shown.
-func (f *Flow) decideApproval(w http.ResponseWriter, r *http.Request) error {
-	if !f.sameSite(r) {
-		return errForeign
-	}
-	form, err := postForm(w, r)
-	if err != nil {
-		return err
-	}
+func (f *Flow) decideApproval(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	a, done, err := f.deciding(w, r)
 	if done || err != nil {
 		return err
@@ -152,18 +98,17 @@ func (f *Flow) decideApproval(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return errDecision
 	}
-	var shown []string
-	known, err := a.prog.get(stepApproval, &shown)
+	shown, err := a.wasShown(stepApproval)
 	if err != nil {
 		return err
 	}
-	if !known || slices.ContainsFunc(a.question.Yes(0).Scope, func(s string) bool { return !slices.Contains(shown, s) }) {
-		return f.askApproval(w, r, a)
+	if !shown {
+		return f.ask(w, r, a.asking, stepApproval, decisionPath, a.request.Message)
 	}
 	return f.skip(w, r, a.pass, stepApproval)
 }
 
-func (f *Flow) denyApproval(w http.ResponseWriter, r *http.Request, a asking) error {
+func (f *Flow) denyApproval(w http.ResponseWriter, r *http.Request, a decision) error {
 	if err := f.take(r.Context(), a.pass); err != nil {
 		return err
 	}
@@ -180,7 +125,7 @@ func (f *Flow) denyApproval(w http.ResponseWriter, r *http.Request, a asking) er
 		return []audit.Event{event}, nil
 	})
 	if errors.Is(err, approval.ErrNone) {
-		to, err = approval.Path+"/failure", nil
+		to, err = approvalOverPath, nil
 	}
 	if err != nil {
 		return err

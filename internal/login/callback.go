@@ -8,12 +8,14 @@ import (
 	"net/url"
 
 	"mangrove/internal/connection"
-	"mangrove/internal/errs"
 	"mangrove/internal/oauth"
 	"mangrove/internal/session"
 	"mangrove/internal/upstream"
 	"mangrove/internal/web"
 )
+
+// callbackPath is the one redirect URI that providers know.
+const callbackPath = "/login/callback"
 
 // comeBack is GET and POST /login/callback: the browser returns from a provider.
 //
@@ -97,12 +99,12 @@ func (f *Flow) deny(w http.ResponseWriter, r *http.Request, p *pass, c *connecti
 
 // stillAllowed reads the connection of the trip as it is now.
 func (f *Flow) stillAllowed(ctx context.Context, p *pass) (*connection.Connection, *oauth.AuthorizeError, error) {
-	c, err := f.d.Connections.Connection(ctx, p.prog.ConnectionID)
+	c, err := f.connection(ctx, p.prog.ConnectionID)
 	if err != nil {
-		if errs.KindOf(err) == errs.NotFound {
-			return nil, errNoConnection, nil
-		}
 		return nil, nil, err
+	}
+	if c == nil {
+		return nil, errNoConnection, nil
 	}
 	if w, ok := wayOf(c, p.req.ClientID, f.spoken); !ok || w.kind != provider {
 		return c, errDisabled, nil

@@ -1,11 +1,11 @@
 package login
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/go-chi/chi/v5"
 
@@ -92,7 +92,7 @@ func (f *Flow) signInClassic(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return f.d.Page.Show(w, r, http.StatusOK, page.HiddenForm{Action: f.callback, Fields: []page.Field{
+	return f.show(w, r, http.StatusOK, page.HiddenForm{Action: f.callback, Fields: []page.Field{
 		{Name: "wa", Value: wrapped}, {Name: "wresult", Value: ticket}, {Name: "wctx", Value: string(context)},
 	}})
 }
@@ -173,6 +173,20 @@ func (f *Flow) noChallenge(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// ssoAnswer is what /user/ssodata says of a session.
+type ssoAnswer struct {
+	SSO        bool          `json:"sso"`
+	UserID     string        `json:"current_user_id"`
+	ClientID   string        `json:"current_client_id"`
+	Connection ssoConnection `json:"last_used_connection"`
+	Username   string        `json:"last_used_username"`
+}
+
+type ssoConnection struct {
+	Name     string `json:"name"`
+	Strategy string `json:"strategy"`
+}
+
 // ssoData is GET /user/ssodata: whether this browser has a session, for pages of
 // the client alone.
 func (f *Flow) ssoData(w http.ResponseWriter, r *http.Request) error {
@@ -181,173 +195,44 @@ func (f *Flow) ssoData(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	none := func() error {
+	a, err := f.ssoOf(w, r, q.Get("client_id"))
+	if err != nil {
+		return err
+	}
+	if !a.SSO {
 		web.WriteJSON(w, http.StatusOK, web.TypeJSON, json.RawMessage(`{"sso":false}`))
 		return nil
 	}
-	ctx := r.Context()
-	c, err := f.d.Clients.Client(ctx, q.Get("client_id"))
-	if errs.KindOf(err) == errs.NotFound {
-		return none()
-	}
-	if err != nil {
-		return err
-	}
-	if !allowCredentials(w, r, c.Settings()) {
-		return none()
-	}
-	s, err := f.Session(r)
-	if errors.Is(err, session.ErrNone) {
-		return none()
-	}
-	if err != nil {
-		return err
-	}
-	conn, err := f.d.Connections.Connection(ctx, s.ConnectionID)
-	if errs.KindOf(err) == errs.NotFound {
-		return none()
-	}
-	if err != nil {
-		return err
-	}
-	u, err := f.d.UserStore.User(ctx, user.ID(s.UserID))
-	if err != nil {
-		return err
-	}
-	name := u.Profile.Text(profile.Email)
-	if name == "" {
-		name = u.Profile.Text(profile.Name)
-	}
-	web.WriteJSON(w, http.StatusOK, web.TypeJSON, struct {
-		SSO        bool   `json:"sso"`
-		UserID     string `json:"current_user_id"`
-		ClientID   string `json:"current_client_id"`
-		Connection struct {
-			Name     string `json:"name"`
-			Strategy string `json:"strategy"`
-		} `json:"last_used_connection"`
-		Username string `json:"last_used_username"`
-	}{true, s.UserID, c.ID, struct {
-		Name     string `json:"name"`
-		Strategy string `json:"strategy"`
-	}{conn.Name, conn.Strategy}, name})
+	web.WriteJSON(w, http.StatusOK, web.TypeJSON, a)
 	return nil
 }
 
-// scriptConnection is a connection as Lock reads it.
-type scriptConnection struct {
-	Name             string          `json:"name"`
-	DisplayName      string          `json:"display_name,omitzero"`
-	PasswordPolicy   string          `json:"passwordPolicy,omitzero"`
-	Complexity       *scriptMinimum  `json:"password_complexity_options,omitzero"`
-	ShowSignup       *bool           `json:"showSignup,omitzero"`
-	ShowForgot       *bool           `json:"showForgot,omitzero"`
-	RequiresUsername *bool           `json:"requires_username,omitzero"`
-	Validation       json.RawMessage `json:"validation,omitzero"`
-	Domain           string          `json:"domain,omitzero"`
-	Aliases          []string        `json:"domain_aliases,omitzero"`
-}
-
-type scriptMinimum struct {
-	MinLength int `json:"min_length"`
-}
-
-type scriptStrategy struct {
-	Name        string             `json:"name"`
-	Connections []scriptConnection `json:"connections"`
-}
-
-// scriptClient is what GET /client/{id}.js says.
-type scriptClient struct {
-	ID                string           `json:"id"`
-	Tenant            string           `json:"tenant"`
-	Subscription      string           `json:"subscription"`
-	Authorize         string           `json:"authorize"`
-	Callback          string           `json:"callback"`
-	HasAllowedOrigins bool             `json:"hasAllowedOrigins"`
-	Strategies        []scriptStrategy `json:"strategies"`
-}
-
-// clientScript is GET /client/{id}.js: what a page of the application needs to
-// know to draw a form. All of it is on the sign-in page, too.
-func (f *Flow) clientScript(w http.ResponseWriter, r *http.Request) error {
-	id, ok := strings.CutSuffix(chi.URLParam(r, "script"), ".js")
-	if !ok {
-		return errs.New(errs.NotFound, "not_found", "There is no such script.")
+// ssoOf is the browser's session for a page of the client; without SSO there is
+// none, or it is not for that page.
+func (f *Flow) ssoOf(w http.ResponseWriter, r *http.Request, clientID string) (a ssoAnswer, err error) {
+	ctx := r.Context()
+	c, err := f.d.Clients.Client(ctx, clientID)
+	if errs.KindOf(err) == errs.NotFound {
+		return a, nil
 	}
-	c, err := f.d.Clients.Client(r.Context(), id)
-	if errs.KindOf(err) == errs.NotFound || err == nil && c.Global {
-		return errs.New(errs.NotFound, "not_found", "There is no such script.")
+	if err != nil || !allowCredentials(w, r, c.Settings()) {
+		return a, err
+	}
+	s, err := f.Session(r)
+	if errors.Is(err, session.ErrNone) {
+		return a, nil
 	}
 	if err != nil {
-		return err
+		return a, err
 	}
-	settings, err := f.d.Tenant.Settings(r.Context())
+	conn, err := f.connection(ctx, s.ConnectionID)
+	if conn == nil {
+		return a, err
+	}
+	u, err := f.d.UserStore.User(ctx, user.ID(s.UserID))
 	if err != nil {
-		return err
+		return a, err
 	}
-	v := scriptClient{
-		ID: c.ID, Tenant: settings.FriendlyName, Subscription: "enterprise", Authorize: f.base + "/authorize", Strategies: []scriptStrategy{},
-		HasAllowedOrigins: len(c.Settings().AllowedOrigins) > 0 || len(c.Settings().WebOrigins) > 0,
-	}
-	if list := c.Settings().Callbacks; len(list) > 0 {
-		v.Callback = list[0]
-	}
-	ws, err := f.waysFor(r.Context(), oauth.AuthorizeRequest{ClientID: c.ID})
-	var refused *oauth.AuthorizeError
-	if err != nil && !errors.As(err, &refused) {
-		return err
-	}
-	for _, way := range ws {
-		at := -1
-		for i := range v.Strategies {
-			if v.Strategies[i].Name == way.c.Strategy {
-				at = i
-			}
-		}
-		if at < 0 {
-			v.Strategies = append(v.Strategies, scriptStrategy{Name: way.c.Strategy})
-			at = len(v.Strategies) - 1
-		}
-		v.Strategies[at].Connections = append(v.Strategies[at].Connections, scriptOf(way))
-	}
-	return writeScript(w, "Auth0.setClient", v)
-}
-
-func scriptOf(w way) scriptConnection {
-	s := scriptConnection{Name: w.c.Name, Aliases: w.c.DomainAliases()}
-	if w.label != w.c.Name {
-		s.DisplayName = w.label
-	}
-	if w.kind != database {
-		return s
-	}
-	rules, username := w.c.Signup(), w.c.Facts().Username
-	signup, forgot := !rules.Disabled, !rules.NoResetLink
-	s.ShowSignup, s.ShowForgot, s.RequiresUsername = &signup, &forgot, &username.Required
-	if policy := w.c.PasswordPolicy(); policy.Level != "" {
-		s.PasswordPolicy = policy.Level
-		if policy.MinLength > 0 {
-			s.Complexity = &scriptMinimum{policy.MinLength}
-		}
-	}
-	if username.Allowed && username.Max > 0 {
-		s.Validation, _ = json.Marshal(map[string]map[string]int{"username": {"min": username.Min, "max": username.Max}}) // numbers always encode
-	}
-	return s
-}
-
-// writeScript calls a function of the page with a value. The JSON encoder
-// escapes what could end a script element.
-func writeScript(w http.ResponseWriter, function string, v any) error {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	h := w.Header()
-	h.Set("Content-Type", "application/javascript; charset=utf-8")
-	h.Set("Cache-Control", "public, max-age=60")
-	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
-	_, err = w.Write([]byte(function + "(" + string(raw) + ");\n"))
-	return err
+	name := cmp.Or(u.Profile.Text(profile.Email), u.Profile.Text(profile.Name))
+	return ssoAnswer{true, s.UserID, c.ID, ssoConnection{conn.Name, conn.Strategy}, name}, nil
 }

@@ -3,9 +3,8 @@ package login
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
-
-	"github.com/go-chi/chi/v5"
 
 	"mangrove/internal/consent"
 	"mangrove/internal/errs"
@@ -25,11 +24,6 @@ var (
 	errDenied   = &oauth.AuthorizeError{Code: "access_denied", Description: consent.ErrDenied.Error()}
 	errDecision = errs.New(errs.Invalid, "invalid_request", "The answer has to be accept or deny.")
 )
-
-func (f *Flow) mountConsent(r chi.Router) {
-	r.Get(consentPath, web.Serve(f.showConsent, f.fail).ServeHTTP)
-	r.Post(consentPath, web.Serve(f.decideConsent, f.fail).ServeHTTP)
-}
 
 // consentNeeded reports whether the person has to agree before the application is
 // answered. A request that will be refused asks nothing: the answer tells why.
@@ -51,45 +45,66 @@ func (f *Flow) question(r *http.Request, p *pass, u *user.User) (consent.Questio
 	return f.d.Question(r.Context(), req, u)
 }
 
+// asking is a login that has come to a question.
+type asking struct {
+	*pass
+	user     *user.User
+	question consent.Question
+}
+
 // asked opens a login that has come to the question: its session has begun, in
-// this browser, with all proofs that are due.
-func (f *Flow) asked(w http.ResponseWriter, r *http.Request) (p *pass, u *user.User, q consent.Question, done bool, err error) {
-	if p, u, err = f.atEnd(r); err != nil {
-		return nil, nil, q, false, err
+// this browser, with all proofs that are due. done: the request was answered.
+func (f *Flow) asked(w http.ResponseWriter, r *http.Request) (a asking, done bool, err error) {
+	if a.pass, a.user, err = f.atEnd(r); err != nil {
+		return a, false, err
 	}
-	q, err = f.question(r, p, u)
+	done, err = f.wonder(w, r, &a)
+	return a, done, err
+}
+
+// wonder finds out what the person is asked. done: the request is refused, and
+// the application was told.
+func (f *Flow) wonder(w http.ResponseWriter, r *http.Request, a *asking) (done bool, err error) {
+	a.question, err = f.question(r, a.pass, a.user)
 	var refused *oauth.AuthorizeError
 	if errors.As(err, &refused) {
-		return p, u, q, true, f.end(w, r, p, refused)
+		return true, f.end(w, r, a.pass, refused)
 	}
-	return p, u, q, false, err
+	return false, err
 }
 
 // showConsent is GET /u/consent?state=….
 func (f *Flow) showConsent(w http.ResponseWriter, r *http.Request) error {
-	p, u, q, done, err := f.asked(w, r)
+	a, done, err := f.asked(w, r)
 	if done || err != nil {
 		return err
 	}
-	return f.ask(w, r, p, u, q)
+	return f.ask(w, r, a, stepConsent, consentPath, "")
 }
 
-// ask shows the question and remembers what was shown.
-func (f *Flow) ask(w http.ResponseWriter, r *http.Request, p *pass, u *user.User, q consent.Question) error {
-	if err := p.prog.put(stepConsent, q.Yes(0).Scope); err != nil {
+// ask shows the question and remembers, as the step's own, what was shown. message
+// may be empty.
+func (f *Flow) ask(w http.ResponseWriter, r *http.Request, a asking, step, path, message string) error {
+	if err := f.remember(r.Context(), a.pass, step, a.question.Yes(0).Scope); err != nil {
 		return err
 	}
-	if err := f.save(r.Context(), p); err != nil {
-		return err
-	}
-	v := f.consentView(p, u, q)
-	v.Action = at(consentPath, p.id)
-	return f.show(w, r, http.StatusOK, p, v)
+	v := a.view()
+	v.Frame, v.Action, v.Message = f.frame(a.pass), at(path, a.id), message
+	return f.show(w, r, http.StatusOK, v)
 }
 
-// consentView is what a person is asked, without the form's address.
-func (f *Flow) consentView(p *pass, u *user.User, q consent.Question) page.Consent {
-	v := page.Consent{Frame: f.frame(p), Person: person(u), API: q.APIName}
+// wasShown reports whether all that a yes would grant was on the page of the step.
+func (a asking) wasShown(step string) (bool, error) {
+	var shown []string
+	known, err := a.prog.get(step, &shown)
+	more := slices.ContainsFunc(a.question.Yes(0).Scope, func(s string) bool { return !slices.Contains(shown, s) })
+	return known && !more, err
+}
+
+// view is the question as a page words it.
+func (a asking) view() page.Consent {
+	q := a.question
+	v := page.Consent{Person: nameOf(a.user), API: q.APIName}
 	if v.API == "" && q.API != "" {
 		v.API = q.Audience
 	}
@@ -99,8 +114,8 @@ func (f *Flow) consentView(p *pass, u *user.User, q consent.Question) page.Conse
 	return v
 }
 
-// person is how the page calls a user.
-func person(u *user.User) string {
+// nameOf is how a page calls a user.
+func nameOf(u *user.User) string {
 	for _, name := range []string{profile.Email, profile.Username, profile.PhoneNumber, profile.Name} {
 		if text := profile.TextOf(u.Profile.Value(name)); text != "" {
 			return text
@@ -111,36 +126,28 @@ func person(u *user.User) string {
 
 // decideConsent is POST /u/consent?state=… with decision. What is stored is what
 // was shown: when more would be granted by now, the person is asked again.
-func (f *Flow) decideConsent(w http.ResponseWriter, r *http.Request) error {
-	if !f.sameSite(r) {
-		return errForeign
-	}
-	form, err := postForm(w, r)
-	if err != nil {
-		return err
-	}
-	p, u, q, done, err := f.asked(w, r)
+func (f *Flow) decideConsent(w http.ResponseWriter, r *http.Request, form url.Values) error {
+	a, done, err := f.asked(w, r)
 	if done || err != nil {
 		return err
 	}
 	switch form.Get("decision") {
 	case "accept":
 	case "deny":
-		return f.end(w, r, p, errDenied)
+		return f.end(w, r, a.pass, errDenied)
 	default:
 		return errDecision
 	}
-	var shown []string
-	known, err := p.prog.get(stepConsent, &shown)
+	shown, err := a.wasShown(stepConsent)
 	if err != nil {
 		return err
 	}
-	given := q.Yes(f.now())
-	if !known || slices.ContainsFunc(given.Scope, func(s string) bool { return !slices.Contains(shown, s) }) {
-		return f.ask(w, r, p, u, q)
+	if !shown {
+		return f.ask(w, r, a, stepConsent, consentPath, "")
 	}
+	given := a.question.Yes(f.now())
 	if err := f.d.Consents.SaveConsent(r.Context(), given, given.Event(web.ClientIP(r), web.UserAgent(r))); err != nil {
 		return err
 	}
-	return f.skip(w, r, p, stepConsent)
+	return f.skip(w, r, a.pass, stepConsent)
 }

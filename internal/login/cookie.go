@@ -43,14 +43,23 @@ func wellFormed(s string) bool {
 	return err == nil
 }
 
-// browserCookie names the cookie that binds a transaction to the browser that
-// began it. The prefix keeps neighbours on the same domain from planting one.
-func (f *Flow) browserCookie() string {
+// ownCookie is the name of a cookie of this package. Over https its prefix keeps
+// neighbours on the same domain from planting one.
+func (f *Flow) ownCookie(name string) string {
 	if f.secure {
-		return "__Host-mangrove_login"
+		return "__Host-" + name
 	}
-	return "mangrove_login"
+	return name
 }
+
+// browserCookie binds a transaction to the browser that began it.
+func (f *Flow) browserCookie() string { return f.ownCookie("mangrove_login") }
+
+// ticketCookie binds a login ticket to the browser that got it.
+func (f *Flow) ticketCookie() string { return f.ownCookie("mangrove_co") }
+
+// trustCookie says that the browser showed a second factor not long ago.
+func (f *Flow) trustCookie() string { return f.ownCookie("mangrove_mf") }
 
 // cookieValue is the well-formed value of a cookie, or empty.
 func cookieValue(r *http.Request, name string) string {

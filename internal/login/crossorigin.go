@@ -39,14 +39,6 @@ var (
 	errNoDirectory    = errs.New(errs.Invalid, "server_error", "Authorization server not configured with default connection.")
 )
 
-// ticketCookie binds a login ticket to the browser that got it.
-func (f *Flow) ticketCookie() string {
-	if f.secure {
-		return "__Host-mangrove_co"
-	}
-	return "mangrove_co"
-}
-
 // authenticateAcross is POST /co/authenticate: a page of an application's own
 // takes the credentials, and gets a ticket that /authorize redeems.
 func (f *Flow) authenticateAcross(w http.ResponseWriter, r *http.Request) error {
@@ -58,11 +50,11 @@ func (f *Flow) authenticateAcross(w http.ResponseWriter, r *http.Request) error 
 	actor := user.Actor{ClientID: web.Printable(p["client_id"], 64), IP: web.ClientIP(r), UserAgent: web.UserAgent(r), LoginEvent: audit.CrossOriginOK}
 	c, err := f.embedding(w, r, p["client_id"])
 	if err != nil {
-		return f.notAcross(r, actor, err)
+		return f.notAcross(r, actor.ClientID, err)
 	}
 	u, conn, method, err := f.proveAcross(r.Context(), c, p, actor)
 	if err != nil {
-		return f.notAcross(r, actor, err)
+		return f.notAcross(r, actor.ClientID, err)
 	}
 	ticket, verifier, err := f.issueTicket(w, r, c.ID, u, conn, method)
 	if err != nil {
@@ -152,12 +144,8 @@ func (f *Flow) proveAcross(ctx context.Context, c *client.Client, p map[string]s
 }
 
 // notAcross records a refusal that no use case has recorded.
-func (f *Flow) notAcross(r *http.Request, a user.Actor, err error) error {
-	e := audit.Event{
-		Type: audit.CrossOriginFailed, At: f.now(), Description: web.Printable(errs.From(err).Text, 200),
-		ClientID: a.ClientID, IP: a.IP, UserAgent: a.UserAgent,
-	}
-	_ = f.d.Audit.AppendEvents(context.WithoutCancel(r.Context()), e) // the refusal stands
+func (f *Flow) notAcross(r *http.Request, clientID string, err error) error {
+	f.note(r, audit.CrossOriginFailed, clientID, nil, web.Printable(errs.From(err).Text, 200))
 	return err
 }
 
@@ -209,11 +197,8 @@ func (f *Flow) redeemTicket(w http.ResponseWriter, r *http.Request, p *pass) (do
 		return false, fmt.Errorf("stored login ticket: %w", err)
 	}
 	f.setCookie(w, f.ticketCookie(), "", 0)
-	conn, err := f.d.Connections.Connection(ctx, proof.ConnectionID)
-	if errs.KindOf(err) == errs.NotFound {
-		return false, nil
-	}
-	if err != nil {
+	conn, err := f.connection(ctx, proof.ConnectionID)
+	if conn == nil {
 		return false, err
 	}
 	if way, ok := wayOf(conn, p.req.ClientID, f.spoken); !ok || way.kind == provider {

@@ -3,11 +3,9 @@ package login
 import (
 	"errors"
 	"net/http"
-
-	"github.com/go-chi/chi/v5"
+	"net/url"
 
 	"mangrove/internal/audit"
-	"mangrove/internal/connection"
 	"mangrove/internal/device"
 	"mangrove/internal/guard"
 	"mangrove/internal/oauth"
@@ -19,19 +17,12 @@ import (
 const (
 	activatePath      = "/activate"
 	deviceConfirmPath = "/u/device/confirmation"
+	deviceDonePath    = "/device/success"
+	deviceDeniedPath  = "/device/failure"
 )
 
 // errCancelled is what the device is told.
 var errCancelled = &oauth.AuthorizeError{Code: device.ErrDenied.Code, Description: device.ErrDenied.Text}
-
-func (f *Flow) mountDevice(r chi.Router) {
-	r.Get(activatePath, web.Serve(f.showActivate, f.fail).ServeHTTP)
-	r.Post(activatePath, web.Serve(f.activate, f.fail).ServeHTTP)
-	r.Get(deviceConfirmPath, web.Serve(f.showDevice, f.fail).ServeHTTP)
-	r.Post(deviceConfirmPath, web.Serve(f.decideDevice, f.fail).ServeHTTP)
-	r.Get("/device/success", web.Serve(f.toldDevice(page.ToldDeviceDone), f.fail).ServeHTTP)
-	r.Get("/device/failure", web.Serve(f.toldDevice(page.ToldDeviceDenied), f.fail).ServeHTTP)
-}
 
 // showActivate is GET /activate, with user_code where the device showed a whole
 // address. The person presses a button all the same: who follows a link has not
@@ -41,18 +32,11 @@ func (f *Flow) showActivate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return f.d.Page.Show(w, r, http.StatusOK, page.DeviceCode{Action: activatePath, Value: device.Shown(q.Get("user_code"))})
+	return f.show(w, r, http.StatusOK, page.DeviceCode{Action: activatePath, Value: device.Shown(q.Get("user_code"))})
 }
 
 // activate is POST /activate with user_code: the sign-in begins.
-func (f *Flow) activate(w http.ResponseWriter, r *http.Request) error {
-	if !f.sameSite(r) {
-		return errForeign
-	}
-	form, err := postForm(w, r)
-	if err != nil {
-		return err
-	}
+func (f *Flow) activate(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	ctx := r.Context()
 	typed := form.Get("user_code")
 	c, err := device.Find(ctx, f.d.Devices, typed, guard.Network(web.ClientIP(r)), f.d.Now())
@@ -61,7 +45,7 @@ func (f *Flow) activate(w http.ResponseWriter, r *http.Request) error {
 	case errors.Is(err, device.ErrGuessing):
 		w.Header().Set("Retry-After", "600")
 		view.Problem = page.TooManyRequests
-		return f.d.Page.Show(w, r, http.StatusTooManyRequests, view)
+		return f.show(w, r, http.StatusTooManyRequests, view)
 	case errors.Is(err, device.ErrUnknown):
 		event := audit.Event{
 			Type: audit.DeviceNotActivated, At: f.now(), Description: "A code was typed that no device shows.",
@@ -71,11 +55,18 @@ func (f *Flow) activate(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		view.Problem = page.WrongUserCode
-		return f.d.Page.Show(w, r, http.StatusBadRequest, view)
+		return f.show(w, r, http.StatusBadRequest, view)
 	case err != nil:
 		return err
 	}
 	req := oauth.AuthorizeRequest{ClientID: c.ClientID, Scope: c.Scope, Audience: c.Audience, DeviceCode: c.Hash}
+	return f.enter(w, r, req, "")
+}
+
+// enter goes on with the browser's session where that is enough for the request,
+// and begins a login where it is not. userID is whose session it has to be; empty:
+// anybody's.
+func (f *Flow) enter(w http.ResponseWriter, r *http.Request, req oauth.AuthorizeRequest, userID string) error {
 	s, err := f.Session(r)
 	if errors.Is(err, session.ErrNone) {
 		return f.Start(w, r, req)
@@ -83,10 +74,11 @@ func (f *Flow) activate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if fits, err := f.sessionFits(r, s, req.ClientID); err != nil || !fits {
-		if err != nil {
-			return err
-		}
+	fits, err := f.sessionFits(r, s, req.ClientID)
+	if err != nil {
+		return err
+	}
+	if !fits || userID != "" && s.UserID != userID {
 		return f.Start(w, r, req)
 	}
 	return f.Interact(w, r, req, s)
@@ -95,11 +87,8 @@ func (f *Flow) activate(w http.ResponseWriter, r *http.Request) error {
 // sessionFits reports whether the client's users may sign in the way in which
 // the session began.
 func (f *Flow) sessionFits(r *http.Request, s session.Session, clientID string) (bool, error) {
-	c, err := f.d.Connections.Connection(r.Context(), s.ConnectionID)
-	if errors.Is(err, connection.ErrNotFound) {
-		return false, nil
-	}
-	return err == nil && c.Active() && c.EnabledFor(clientID), err
+	c, err := f.connection(r.Context(), s.ConnectionID)
+	return c != nil && c.Active() && c.EnabledFor(clientID), err
 }
 
 // confirming opens a login for a device that has come to the confirmation: its
@@ -125,18 +114,11 @@ func (f *Flow) showDevice(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return f.show(w, r, http.StatusOK, p, page.DeviceConfirm{Frame: f.frame(p), Action: at(deviceConfirmPath, p.id), Code: c.UserCode})
+	return f.show(w, r, http.StatusOK, page.DeviceConfirm{Frame: f.frame(p), Action: at(deviceConfirmPath, p.id), Code: c.UserCode})
 }
 
 // decideDevice is POST /u/device/confirmation?state=… with decision.
-func (f *Flow) decideDevice(w http.ResponseWriter, r *http.Request) error {
-	if !f.sameSite(r) {
-		return errForeign
-	}
-	form, err := postForm(w, r)
-	if err != nil {
-		return err
-	}
+func (f *Flow) decideDevice(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	p, err := f.confirming(r)
 	if err != nil {
 		return err
@@ -148,11 +130,4 @@ func (f *Flow) decideDevice(w http.ResponseWriter, r *http.Request) error {
 		return f.end(w, r, p, errCancelled)
 	}
 	return errDecision
-}
-
-// toldDevice says what came of a device's sign-in.
-func (f *Flow) toldDevice(kind page.ToldKind) web.Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		return f.d.Page.Show(w, r, http.StatusOK, page.Told{Kind: kind})
-	}
 }

@@ -1,18 +1,28 @@
-// Package login is the browser's way from /authorize to an answer: the sign-in
-// page, the trip to an upstream identity provider and back, the session.
+// Package login is the browser's way from /authorize to an answer: the pages of a
+// login, the trip to an upstream identity provider and back, the session.
 //
-//	Start ──▶ /u/login ──(password)──────────────▶ next ──▶ Respond
-//	   └────▶ upstream ──▶ /login/callback ────────▶ next
+//	Start ──▶ identifier, password, sign-up, one-time code, passkey ──▶ proven
+//	  ├─────▶ upstream ──▶ /login/callback ──────────────────────────▶ proven
+//	  └─────▶ login ticket of another page ──────────────────────────▶ proven
+//	a magic link ────────────────────────────────────────────────────▶ proven
 //
-// Steps never lead to one another: each ends in next.go, the one place that
-// decides what follows a proven identity, or in RespondError.
+//	proven, or Interact with a session that is there ──▶ goOn ──▶ Respond
+//	                                                     │  ▲
+//	                                                     ▼  │
+//	   second factor, offer of a passkey, consent, device, approval
 //
-// Owns: transactions and sessions as they travel in cookies and state, which
-// connections a person may choose (choice.go), the routes above; the pages behind
-// mailed links (ticketpages.go, magiclink.go) for one-time codes (passwordless.go), and for
-// devices (device.go) and requests for approval (approval.go).
-// Does not own: the authorization request and its answer (op), pages (page),
-// what a provider says (upstream), who the user is (user).
-// May import: errs, oauth, passwd, profile, audit, client, connection, session,
-// ticket, factor, user, upstream, page, web, chi.
+// Past the first factor steps never lead to one another: each ends in next.go, the
+// one place that decides what follows a proven identity, or in RespondError. Every
+// page is a line of routes.go.
+//
+// Owns: the routes above and the pages behind them, transactions and sessions as
+// they travel in cookies and state, which connections a person may choose
+// (choice.go), the pages behind mailed links (ticketpages.go, magiclink.go,
+// enrollticket.go), sign-in from pages of another origin (crossorigin.go, classic.go).
+// Does not own: the authorization request and its answer (op), how pages look
+// (page), what a provider says (upstream), who the user is (user), which second
+// factor is due (factor).
+// May import: errs, schema, strictjson, oauth, passwd, profile, audit, client,
+// connection, consent, session, tenant, ticket, token, factor, passwordless, guard,
+// device, approval, user, upstream, page, web, chi.
 package login

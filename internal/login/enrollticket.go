@@ -9,7 +9,6 @@ import (
 	"mangrove/internal/page"
 	"mangrove/internal/profile"
 	"mangrove/internal/user"
-	"mangrove/internal/web"
 )
 
 // enrollment is a link that enrolls a second factor, as a request found it.
@@ -44,7 +43,7 @@ func (f *Flow) enrollment(w http.ResponseWriter, r *http.Request) (e enrollment,
 }
 
 func (f *Flow) linkOver(w http.ResponseWriter, r *http.Request) error {
-	return f.d.Page.Show(w, r, http.StatusBadRequest, page.Told{Kind: page.ToldLinkUsed})
+	return f.show(w, r, http.StatusBadRequest, page.Told{Kind: page.ToldLinkUsed})
 }
 
 // showEnrollment is the page behind a link that enrolls a second factor. Looking
@@ -71,34 +70,30 @@ func (f *Flow) askEnrollment(w http.ResponseWriter, r *http.Request, status int,
 			return err
 		}
 		view.Action, view.Problem = e.action, problem
-		return f.d.Page.Show(w, r, status, view)
+		return f.show(w, r, status, view)
 	case e.ticket.Phone == "" || again:
 		if typed == "" && problem == "" {
 			typed = e.user.Profile.Text(profile.PhoneNumber)
 		}
-		return f.d.Page.Show(w, r, status, page.MFAPhone{Action: e.action, Value: typed, Problem: problem})
+		return f.show(w, r, status, page.MFAPhone{Action: e.action, Value: typed, Problem: problem})
 	}
 	to := factor.Enrolling(factor.Phone, e.ticket.Phone)
-	return f.d.Page.Show(w, r, status, page.OneTimeCode{
+	return f.show(w, r, status, page.OneTimeCode{
 		Action: e.action, Channel: page.BySMS, SecondFactor: true, Recipient: to.Shown(), Length: 6, Problem: problem, EditURL: e.action + "&edit=1",
 	})
 }
 
 // enroll is the form of that page: code, of a phone also phone_number or resend=1;
 // and of the recovery code behind it: saved=1.
-func (f *Flow) enroll(w http.ResponseWriter, r *http.Request) error {
-	form, err := postForm(w, r)
-	if err != nil {
-		return err
-	}
+func (f *Flow) enroll(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	if form.Get("saved") == "1" {
-		return f.d.Page.Show(w, r, http.StatusOK, page.Told{Kind: page.ToldEnrolled})
+		return f.show(w, r, http.StatusOK, page.Told{Kind: page.ToldEnrolled})
 	}
 	e, done, err := f.enrollment(w, r)
 	if done || err != nil {
 		return err
 	}
-	by := factor.Actor{Actor: user.Actor{IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}}
+	by := factor.Actor{Actor: visitor(r), Language: language(r, "")}
 	redeem := f.d.Factors.Redeem
 	if e.ticket.Kind == factor.Phone {
 		if form.Has("phone_number") || form.Get("resend") == "1" {
@@ -119,9 +114,9 @@ func (f *Flow) enroll(w http.ResponseWriter, r *http.Request) error {
 	case err != nil:
 		return err
 	case recovery == "":
-		return f.d.Page.Show(w, r, http.StatusOK, page.Told{Kind: page.ToldEnrolled})
+		return f.show(w, r, http.StatusOK, page.Told{Kind: page.ToldEnrolled})
 	}
-	return f.d.Page.Show(w, r, http.StatusOK, page.RecoveryCode{Action: factor.TicketPath, Code: recovery})
+	return f.show(w, r, http.StatusOK, page.RecoveryCode{Action: factor.TicketPath, Code: recovery})
 }
 
 // textEnrollment sends a code to the number that was typed, or to the one before

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-chi/chi/v5"
-
 	"mangrove/internal/approval"
 	"mangrove/internal/audit"
 	"mangrove/internal/client"
@@ -98,7 +96,7 @@ func New(d Deps) *Flow {
 	f := &Flow{
 		d:        d,
 		base:     base,
-		callback: base + "/login/callback",
+		callback: base + callbackPath,
 		secure:   u.Scheme == "https",
 		origin:   http.NewCrossOriginProtection(),
 	}
@@ -107,37 +105,6 @@ func New(d Deps) *Flow {
 		panic("login: PublicURL: " + err.Error())
 	}
 	return f
-}
-
-// Mount adds the routes.
-func (f *Flow) Mount(r chi.Router) {
-	page := func(h web.Handler) http.HandlerFunc { return web.Serve(h, f.fail).ServeHTTP }
-	r.Get(signInPath, page(f.showSignIn))
-	r.Post(signInPath, page(f.signIn))
-	r.Get(identifierPath, page(f.showIdentifier))
-	r.Post(identifierPath, page(f.identify))
-	r.Get(passwordPath, page(f.showPassword))
-	r.Post(passwordPath, page(f.signInPassword))
-	r.Get(signupPath, page(f.showSignUp))
-	r.Post(signupPath, page(f.signUp))
-	r.Get(forgotPath, page(f.showForgot))
-	r.Post(forgotPath, page(f.forgot))
-	r.Get(sentPath, page(f.showSent))
-	r.Get("/u/login/connection", page(f.chooseConnection))
-	f.mountClassic(r)
-	f.mountPasswordless(r)
-	f.mountFactors(r)
-	f.mountConsent(r)
-	f.mountDevice(r)
-	f.mountApproval(r)
-	f.mountLogout(r)
-	r.Get(verifyPath, page(f.showVerify))
-	r.Post(verifyPath, page(f.verify))
-	r.Get(resetPath, page(f.showReset))
-	r.Post(resetPath, page(f.reset))
-	f.mountUnblock(r)
-	r.Get("/login/callback", page(f.comeBack))
-	r.Post("/login/callback", page(f.comeBack))
 }
 
 // fail draws what must not travel to an application.

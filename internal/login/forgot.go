@@ -2,6 +2,7 @@ package login
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"mangrove/internal/page"
@@ -26,14 +27,7 @@ func (f *Flow) showForgot(w http.ResponseWriter, r *http.Request) error {
 
 // forgot is POST /u/reset-password/request?state=… with username. Its answer is
 // the same whether somebody is known by that name or not; what follows goes by mail.
-func (f *Flow) forgot(w http.ResponseWriter, r *http.Request) error {
-	if !f.sameSite(r) {
-		return errForeign
-	}
-	form, err := postForm(w, r)
-	if err != nil {
-		return err
-	}
+func (f *Flow) forgot(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	p, o, done, err := f.atForgot(w, r)
 	if done || err != nil {
 		return err
@@ -46,14 +40,11 @@ func (f *Flow) forgot(w http.ResponseWriter, r *http.Request) error {
 		Connection: o.database.c, Identifier: identifier, Actor: f.actor(r, p), Language: language(r, p.req.UILocales),
 	})
 	if err != nil {
-		settings, failed := f.d.Tenant.Settings(r.Context())
-		if failed != nil {
-			return failed
+		problem, status, err := f.trouble(r.Context(), err)
+		if err != nil {
+			return err
 		}
-		if problem, status, ok := trouble(err, settings); ok {
-			return f.askForgot(w, r, status, p, o, identifier, problem)
-		}
-		return err
+		return f.askForgot(w, r, status, p, o, identifier, problem)
 	}
 	p.prog.Identifier, p.prog.ConnectionID = identifier, o.database.c.ID
 	if err := f.save(r.Context(), p); err != nil {
@@ -69,13 +60,13 @@ func (f *Flow) showSent(w http.ResponseWriter, r *http.Request) error {
 	if done || err != nil {
 		return err
 	}
-	return f.show(w, r, http.StatusOK, p, page.CheckMail{
+	return f.show(w, r, http.StatusOK, page.CheckMail{
 		Frame: f.frame(p), Reset: true, Address: p.prog.Identifier, BackURL: at(f.firstPath(r, o), p.id),
 	})
 }
 
 func (f *Flow) askForgot(w http.ResponseWriter, r *http.Request, status int, p *pass, o offer, value string, problem page.Problem) error {
-	return f.show(w, r, status, p, page.ForgotPassword{
+	return f.show(w, r, status, page.ForgotPassword{
 		Frame: f.frame(p), Action: at(forgotPath, p.id), Identifiers: identifiersOf(o.database.c), Value: value,
 		Problem: problem, BackURL: at(f.firstPath(r, o), p.id),
 	})

@@ -2,6 +2,7 @@ package login
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"mangrove/internal/connection"
@@ -23,14 +24,7 @@ func (f *Flow) showIdentifier(w http.ResponseWriter, r *http.Request) error {
 
 // identify is POST /u/login/identifier?state=… with username. What comes next
 // depends on the connections alone, never on whether somebody is known by that name.
-func (f *Flow) identify(w http.ResponseWriter, r *http.Request) error {
-	if !f.sameSite(r) {
-		return errForeign
-	}
-	form, err := postForm(w, r)
-	if err != nil {
-		return err
-	}
+func (f *Flow) identify(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	p, ws, done, err := f.atSignIn(w, r)
 	if done || err != nil {
 		return err
@@ -73,7 +67,7 @@ func (f *Flow) askIdentifier(w http.ResponseWriter, r *http.Request, status int,
 		}
 		view.PasskeyButton, view.PasskeyAutofill = o.database.c.PasskeyUI()
 	}
-	return f.show(w, r, status, p, view)
+	return f.show(w, r, status, view)
 }
 
 // signupURL is where somebody new goes; empty: nowhere.

@@ -2,19 +2,12 @@ package login
 
 import (
 	"net/http"
-
-	"github.com/go-chi/chi/v5"
+	"net/url"
 
 	"mangrove/internal/page"
-	"mangrove/internal/web"
 )
 
 const logoutPath = "/u/logout"
-
-func (f *Flow) mountLogout(r chi.Router) {
-	r.Get(logoutPath, web.Serve(f.showLogout, f.fail).ServeHTTP)
-	r.Post(logoutPath, web.Serve(f.logout, f.fail).ServeHTTP)
-}
 
 // ConfirmLogout asks the person to press a button before the session ends. fields
 // are the checked parameters of the request, which the form brings back.
@@ -28,12 +21,12 @@ func (f *Flow) ConfirmLogout(w http.ResponseWriter, r *http.Request, fields []pa
 			v.ReturnTo = field.Value
 		}
 	}
-	return f.d.Page.Show(w, r, http.StatusOK, v)
+	return f.show(w, r, http.StatusOK, v)
 }
 
 // SignedOut says that the person is signed out.
 func (f *Flow) SignedOut(w http.ResponseWriter, r *http.Request) error {
-	return f.d.Page.Show(w, r, http.StatusOK, page.Told{Kind: page.ToldSignedOut})
+	return f.show(w, r, http.StatusOK, page.Told{Kind: page.ToldSignedOut})
 }
 
 // showLogout is GET /u/logout: the question is asked where the parameters are checked.
@@ -47,14 +40,7 @@ func (f *Flow) showLogout(w http.ResponseWriter, r *http.Request) error {
 }
 
 // logout is POST /u/logout, the press of the button.
-func (f *Flow) logout(w http.ResponseWriter, r *http.Request) error {
-	if !f.sameSite(r) {
-		return errForeign
-	}
-	form, err := postForm(w, r)
-	if err != nil {
-		return err
-	}
+func (f *Flow) logout(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	fields := make(map[string]string, len(form))
 	for name := range form {
 		fields[name] = form.Get(name)

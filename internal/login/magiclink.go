@@ -76,18 +76,11 @@ func (f *Flow) followLink(w http.ResponseWriter, r *http.Request) error {
 			view.Fields = append(view.Fields, page.Field{Name: name, Value: value})
 		}
 	}
-	return f.show(w, r, http.StatusOK, l.p, view)
+	return f.show(w, r, http.StatusOK, view)
 }
 
 // pressLink is the form of that button.
-func (f *Flow) pressLink(w http.ResponseWriter, r *http.Request) error {
-	if !f.sameSite(r) {
-		return errForeign
-	}
-	v, err := postForm(w, r)
-	if err != nil {
-		return err
-	}
+func (f *Flow) pressLink(w http.ResponseWriter, r *http.Request, v url.Values) error {
 	l, done, err := f.readLink(w, r, v)
 	if done || err != nil {
 		return err
@@ -101,7 +94,7 @@ func (f *Flow) readLink(w http.ResponseWriter, r *http.Request, v url.Values) (_
 	ctx := r.Context()
 	over := func(why *errs.Error) (*link, bool, error) {
 		f.refused(r, v.Get("client_id"), nil, why.Text)
-		return nil, true, f.show(w, r, http.StatusBadRequest, nil, page.Told{Kind: page.ToldLinkUsed, Text: toldOf(why)})
+		return nil, true, f.show(w, r, http.StatusBadRequest, page.Told{Kind: page.ToldLinkUsed, Text: toldOf(why)})
 	}
 	c, err := f.d.Connections.ConnectionByName(ctx, v.Get("connection"))
 	if err != nil && errs.KindOf(err) == errs.NotFound {
@@ -200,7 +193,7 @@ func (f *Flow) useLink(w http.ResponseWriter, r *http.Request, l *link) error {
 	switch {
 	case codeProblem(err) != "":
 		f.refused(r, l.p.client.ID, l.c, errs.From(err).Text)
-		return f.show(w, r, http.StatusBadRequest, l.p, page.Told{Frame: f.frame(l.p), Kind: page.ToldLinkUsed})
+		return f.show(w, r, http.StatusBadRequest, page.Told{Frame: f.frame(l.p), Kind: page.ToldLinkUsed})
 	case errors.Is(err, user.ErrBlocked), errors.Is(err, user.ErrSignupDisabled):
 		return f.notSignedIn(w, r, l.p, l.c, err)
 	case err != nil:

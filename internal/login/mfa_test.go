@@ -30,12 +30,12 @@ const keyOrigin = "https://id.example"
 // factorPost keeps the codes of second factors.
 type factorPost struct {
 	*store.Store
-	codes []string
+	codes, languages []string
 }
 
 func (p *factorPost) SendLetters(ctx context.Context, letters []letter.Letter, events ...audit.Event) error {
 	for _, l := range letters {
-		p.codes = append(p.codes, l.Code)
+		p.codes, p.languages = append(p.codes, l.Code), append(p.languages, l.Language)
 	}
 	return p.AppendEvents(ctx, events...)
 }
@@ -286,6 +286,20 @@ func TestCodesOfSecondFactors(t *testing.T) {
 	b.post(a.at.String(), url.Values{"code": {r.post.codes[2]}}).wantUser(t, string(id))
 }
 
+// A code is written in the language of the browser where the request names none.
+func TestLanguageOfACode(t *testing.T) {
+	r := newRig(t)
+	r.database()
+	r.guardedPerson("ada@example.test", `[{"email":{"value":"ada@example.test"}}]`)
+	b := r.browser()
+	a := b.signIn("ada@example.test", password)
+	a = b.postWith(a.at.String(), "application/x-www-form-urlencoded", "resend=1", map[string]string{"Accept-Language": "de"})
+	a.wantAt(t, "/u/mfa-email-challenge")
+	if got := r.post.languages; len(got) != 2 || got[1] != "de" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestTrustedBrowser(t *testing.T) {
 	r := newRig(t)
 	r.database()
@@ -408,6 +422,36 @@ func TestSecurityKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	other.post(a.at.String(), url.Values{"passkey": {shown}}).wantUser(t, string(id))
+}
+
+// A key that cannot be asked leads to another factor, or ends on a page; never in
+// a circle.
+func TestUnusableKey(t *testing.T) {
+	r := newRig(t)
+	r.database()
+	r.tenant = func(s *tenant.Settings) { s.MFA = tenant.MFA{WebAuthnRoaming: true, Always: true} }
+	r.person("ada@example.test")
+	key := &factortest.Authenticator{Origin: keyOrigin, RPID: "id.example", Count: 1, Unverified: true}
+	b := r.browser()
+	a := b.signIn("ada@example.test", password)
+	made, err := key.Create(options(t, a.body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.post(a.at.String(), url.Values{"passkey": {made}})
+	r.factors.Keys = nil
+	a = r.browser().signIn("ada@example.test", password)
+	a.wantPage(t, http.StatusBadRequest, "Your security key cannot be used here.")
+
+	r.guardedPerson("bob@example.test", `[{"totp":{"secret":"`+seed+`"}}]`)
+	r.factors.Keys, err = factor.NewKeys(keyOrigin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b = r.browser()
+	a = b.signIn("bob@example.test", password)
+	a = b.get("/u/mfa-webauthn-roaming-challenge?state=" + state(a))
+	a.wantAt(t, "/u/mfa-otp-challenge")
 }
 
 func TestEnrollmentByLink(t *testing.T) {

@@ -64,15 +64,9 @@ const (
 	stepApproval = "approval"
 )
 
-// proven goes on after a first factor: u showed, by that method, to be themselves.
-// u is not blocked, and their login is on record.
-func (f *Flow) proven(w http.ResponseWriter, r *http.Request, p *pass, u *user.User, c *connection.Connection, method string) error {
-	return f.provenBy(w, r, p, u, c, method)
-}
-
-// provenBy is proven for a proof that counts for more than one method, as a
-// passkey does.
-func (f *Flow) provenBy(w http.ResponseWriter, r *http.Request, p *pass, u *user.User, c *connection.Connection, methods ...string) error {
+// proven goes on after a first factor: u showed, by those methods, to be
+// themselves. u is not blocked, and their login is on record.
+func (f *Flow) proven(w http.ResponseWriter, r *http.Request, p *pass, u *user.User, c *connection.Connection, methods ...string) error {
 	if err := f.take(r.Context(), p); err != nil {
 		return err
 	}

@@ -3,10 +3,10 @@ package login
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 
 	"mangrove/internal/connection"
-	"mangrove/internal/errs"
 	"mangrove/internal/factor"
 	"mangrove/internal/page"
 	"mangrove/internal/profile"
@@ -31,11 +31,8 @@ func (f *Flow) offerPasskey(r *http.Request, p *pass, u *user.User) (string, err
 	if f.d.Factors == nil || !slices.Contains(p.prog.Methods, session.Password) {
 		return "", nil
 	}
-	c, err := f.d.Connections.Connection(r.Context(), p.prog.ConnectionID)
-	if errs.KindOf(err) == errs.NotFound {
-		return "", nil
-	}
-	if err != nil || !f.passkeys(c) || !c.PasskeyOffered() {
+	c, err := f.connection(r.Context(), p.prog.ConnectionID)
+	if c == nil || !f.passkeys(c) || !c.PasskeyOffered() {
 		return "", err
 	}
 	ok, err := f.d.Factors.OfferPasskey(r.Context(), u)
@@ -59,19 +56,12 @@ func (f *Flow) passkeyChallenge(r *http.Request, p *pass, c *connection.Connecti
 	if begun, err = f.d.Factors.BeginPasskey(); err != nil {
 		return "", err
 	}
-	if err := p.prog.put(scratchPasskey, begun); err != nil {
-		return "", err
-	}
-	return begun.Options, f.save(r.Context(), p)
+	return begun.Options, f.remember(r.Context(), p, scratchPasskey, begun)
 }
 
 // enterPasskey is POST /u/login/passkey?state=… with passkey, the JSON of a
 // PublicKeyCredential.
-func (f *Flow) enterPasskey(w http.ResponseWriter, r *http.Request) error {
-	form, err := postForm(w, r)
-	if err != nil {
-		return err
-	}
+func (f *Flow) enterPasskey(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	p, ws, done, err := f.atSignIn(w, r)
 	if done || err != nil {
 		return err
@@ -91,10 +81,7 @@ func (f *Flow) signInPasskey(w http.ResponseWriter, r *http.Request, p *pass, ws
 		return err
 	}
 	// A challenge is good for one answer, right or wrong.
-	if err := p.prog.put(scratchPasskey, nil); err != nil {
-		return err
-	}
-	if err := f.save(r.Context(), p); err != nil {
+	if err := f.remember(r.Context(), p, scratchPasskey, nil); err != nil {
 		return err
 	}
 	u, err := f.d.Factors.CheckPasskey(r.Context(), begun.Session, answer, f.shows(r, p))
@@ -114,7 +101,7 @@ func (f *Flow) signInPasskey(w http.ResponseWriter, r *http.Request, p *pass, ws
 	if err := f.d.Factors.SignedIn(r.Context(), u, database.c, f.shows(r, p)); err != nil {
 		return err
 	}
-	return f.provenBy(w, r, p, u, database.c, session.Key, session.MFA)
+	return f.proven(w, r, p, u, database.c, session.Key, session.MFA)
 }
 
 // atOffer opens a login that has come to the offer of a passkey, with all proofs
@@ -155,11 +142,7 @@ func (f *Flow) showPasskeyOffer(w http.ResponseWriter, r *http.Request) error {
 }
 
 // answerPasskeyOffer is the form of that page: passkey, or skip=1.
-func (f *Flow) answerPasskeyOffer(w http.ResponseWriter, r *http.Request) error {
-	form, err := postForm(w, r)
-	if err != nil {
-		return err
-	}
+func (f *Flow) answerPasskeyOffer(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	p, u, done, err := f.atOffer(w, r)
 	if done || err != nil {
 		return err
@@ -182,4 +165,9 @@ func (f *Flow) answerPasskeyOffer(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	return f.skip(w, r, p, stepPasskey)
+}
+
+// hasIdentity reports whether the user has an identity of the connection.
+func hasIdentity(u *user.User, c *connection.Connection) bool {
+	return slices.ContainsFunc(u.Identities, func(id user.Identity) bool { return id.ConnectionID == c.ID })
 }

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
-
-	"github.com/go-chi/chi/v5"
+	"net/url"
 
 	"mangrove/internal/connection"
 	"mangrove/internal/errs"
@@ -15,7 +14,6 @@ import (
 	"mangrove/internal/profile"
 	"mangrove/internal/session"
 	"mangrove/internal/user"
-	"mangrove/internal/web"
 )
 
 // Passwordless is what the pages ask of passwordless.Service.
@@ -42,16 +40,7 @@ type sentCode struct {
 	Resent       bool   `json:"resent,omitzero"`
 }
 
-func (f *Flow) mountPasswordless(r chi.Router) {
-	page := func(h web.Handler) http.HandlerFunc { return web.Serve(h, f.fail).ServeHTTP }
-	for _, path := range []string{emailCodePath, smsCodePath} {
-		r.Get(path, page(f.showCode))
-		r.Post(path, page(f.enterCode))
-	}
-	r.Get(onetime.VerifyPath, page(f.followLink))
-	r.Post(onetime.VerifyPath, page(f.pressLink))
-}
-
+// codePath is the page that asks for a code of the class.
 func codePath(class profile.Class) string {
 	if class == profile.PasswordlessSMS {
 		return smsCodePath
@@ -87,10 +76,7 @@ func (f *Flow) startCode(w http.ResponseWriter, r *http.Request, p *pass, c *con
 		}
 		return f.askIdentifier(w, r, status, p, ws, identifier, problem)
 	}
-	if err := p.prog.put(stepCode, sentCode{ConnectionID: c.ID, Recipient: recipient}); err != nil {
-		return err
-	}
-	if err := f.save(r.Context(), p); err != nil {
+	if err := f.remember(r.Context(), p, stepCode, sentCode{ConnectionID: c.ID, Recipient: recipient}); err != nil {
 		return err
 	}
 	redirect(w, r, at(codePath(c.Class()), p.id))
@@ -129,11 +115,10 @@ func (f *Flow) atCode(w http.ResponseWriter, r *http.Request) (p *pass, c *conne
 		redirect(w, r, at(identifierPath, p.id))
 		return nil, nil, sent, true, nil
 	}
-	c, err = f.d.Connections.Connection(r.Context(), sent.ConnectionID)
-	if err != nil && errs.KindOf(err) != errs.NotFound {
+	if c, err = f.connection(r.Context(), sent.ConnectionID); err != nil {
 		return nil, nil, sent, false, err
 	}
-	if err == nil {
+	if c != nil {
 		if way, usable := wayOf(c, p.client.ID, f.spoken); usable && way.kind == passwordless {
 			return p, c, sent, false, nil
 		}
@@ -150,6 +135,7 @@ func (f *Flow) showCode(w http.ResponseWriter, r *http.Request) error {
 	return f.askCode(w, r, http.StatusOK, p, c, sent, "")
 }
 
+// askCode draws the page of a code that was sent.
 func (f *Flow) askCode(w http.ResponseWriter, r *http.Request, status int, p *pass, c *connection.Connection, sent sentCode, problem page.Problem) error {
 	view := page.OneTimeCode{
 		Frame: f.frame(p), Action: at(codePath(c.Class()), p.id), Channel: page.ByEmail, Recipient: sent.Recipient,
@@ -158,39 +144,17 @@ func (f *Flow) askCode(w http.ResponseWriter, r *http.Request, status int, p *pa
 	if c.Class() == profile.PasswordlessSMS {
 		view.Channel = page.BySMS
 	}
-	return f.show(w, r, status, p, view)
+	return f.show(w, r, status, view)
 }
 
 // enterCode is the form of that page: code, or resend=1.
-func (f *Flow) enterCode(w http.ResponseWriter, r *http.Request) error {
-	if !f.sameSite(r) {
-		return errForeign
-	}
-	form, err := postForm(w, r)
-	if err != nil {
-		return err
-	}
+func (f *Flow) enterCode(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	p, c, sent, done, err := f.atCode(w, r)
 	if done || err != nil {
 		return err
 	}
 	if form.Get("resend") == "1" {
-		problem, status, err := f.sendCode(r, p, c, sent.Recipient)
-		if err != nil {
-			return err
-		}
-		if problem != "" {
-			return f.askCode(w, r, status, p, c, sent, problem)
-		}
-		sent.Resent = true
-		if err := p.prog.put(stepCode, sent); err != nil {
-			return err
-		}
-		if err := f.save(r.Context(), p); err != nil {
-			return err
-		}
-		redirect(w, r, at(codePath(c.Class()), p.id))
-		return nil
+		return f.resendCode(w, r, p, c, sent)
 	}
 	code := form.Get("code")
 	if code == "" {
@@ -207,6 +171,23 @@ func (f *Flow) enterCode(w http.ResponseWriter, r *http.Request) error {
 		return f.notSignedIn(w, r, p, c, err)
 	}
 	return f.proven(w, r, p, u, c, codeMethod(c.Class()))
+}
+
+// resendCode sends another code to where the first one went.
+func (f *Flow) resendCode(w http.ResponseWriter, r *http.Request, p *pass, c *connection.Connection, sent sentCode) error {
+	problem, status, err := f.sendCode(r, p, c, sent.Recipient)
+	if err != nil {
+		return err
+	}
+	if problem != "" {
+		return f.askCode(w, r, status, p, c, sent, problem)
+	}
+	sent.Resent = true
+	if err := f.remember(r.Context(), p, stepCode, sent); err != nil {
+		return err
+	}
+	redirect(w, r, at(codePath(c.Class()), p.id))
+	return nil
 }
 
 // codeProblem is what the page says of a code that was refused.

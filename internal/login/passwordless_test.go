@@ -11,56 +11,30 @@ import (
 	"testing"
 	"time"
 
-	"mangrove/internal/audit"
 	"mangrove/internal/connection"
 	"mangrove/internal/errs"
-	"mangrove/internal/letter"
 	"mangrove/internal/oauth"
 	codes "mangrove/internal/passwordless"
 	"mangrove/internal/profile"
-	"mangrove/internal/store"
+	"mangrove/internal/store/storetest"
 	"mangrove/internal/tenant"
 	"mangrove/internal/token"
 	"mangrove/internal/user"
 )
 
-// mailbox keeps what one-time codes send, beside the store.
-type mailbox struct {
-	*store.Store
-	mu      sync.Mutex
-	letters []letter.Letter
-	texts   []codes.Text
-	broken  error // of the SMS gateway
-}
-
-func (m *mailbox) IssueCode(ctx context.Context, c *codes.Code, now int64, b []codes.Budget, letters []letter.Letter, e audit.Event) error {
-	if err := m.Store.IssueCode(ctx, c, now, b, letters, e); err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.letters = append(m.letters, letters...)
-	return nil
-}
-
-func (m *mailbox) SendText(_ context.Context, _ *connection.Connection, t codes.Text) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.texts = append(m.texts, t)
-	return m.broken
-}
+// mailbox is what one-time codes send.
+type mailbox struct{ storetest.Mailbox }
 
 // last is the code or link that was sent last.
 func (m *mailbox) last() string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	switch {
-	case len(m.texts) > 0:
-		return m.texts[len(m.texts)-1].Code
-	case len(m.letters) == 0:
+	if texts := m.Texts(); len(texts) > 0 {
+		return texts[len(texts)-1].Code
+	}
+	letters := m.Letters()
+	if len(letters) == 0 {
 		return "nothing was sent"
 	}
-	l := m.letters[len(m.letters)-1]
+	l := letters[len(letters)-1]
 	return l.Code + l.URL
 }
 
@@ -174,7 +148,7 @@ func TestSignInBySMS(t *testing.T) {
 	if err != nil || u.Profile.Text("phone_number") != "+4790000000" || !u.Profile.True("phone_verified") {
 		t.Errorf("%v %+v %v", a.app, u, err)
 	}
-	r.mail.broken = errs.New(errs.Invalid, "sms_provider_error", "down")
+	r.mail.Broken = errs.New(errs.Invalid, "sms_provider_error", "down")
 	b = r.browser()
 	p = b.get("/authorize")
 	if p = b.post(action(t, p.body), url.Values{"username": {"+4790000000"}}); p.status != 400 || p.at.Path != "/u/login/identifier" {

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -41,32 +42,31 @@ func (f *Flow) end(w http.ResponseWriter, r *http.Request, p *pass, why *oauth.A
 	return f.d.RespondError(w, r, p.req, why)
 }
 
-// refused writes a failed login to the audit log. The login is refused all the
-// same when that fails.
+// refused writes a failed login to the audit log; c may be nil.
 func (f *Flow) refused(r *http.Request, clientID string, c *connection.Connection, description string) {
-	e := audit.Event{
-		Type: audit.LoginFailed, At: f.now(), Description: description, ClientID: clientID,
-		IP: web.ClientIP(r), UserAgent: web.UserAgent(r),
-	}
-	if c != nil {
-		e.Connection, e.ConnectionID = c.Name, c.ID
-	}
-	if err := f.d.Audit.AppendEvents(r.Context(), e); err != nil {
-		web.Note(r, "audit", "not written: "+web.Printable(err.Error(), 200))
-	}
+	f.note(r, audit.LoginFailed, clientID, c, description)
 }
 
 // signupFailed writes a failed sign-up to the audit log.
 func (f *Flow) signupFailed(r *http.Request, p *pass, c *connection.Connection, err error) {
+	f.note(r, audit.SignupFailed, p.req.ClientID, c, web.Printable(errs.From(err).Text, 200))
+}
+
+// note records a refusal, which stands all the same when that fails. Nobody escapes
+// the log by hanging up.
+func (f *Flow) note(r *http.Request, kind, clientID string, c *connection.Connection, description string) {
 	e := audit.Event{
-		Type: audit.SignupFailed, At: f.now(), Description: web.Printable(errs.From(err).Text, 200), ClientID: p.req.ClientID,
-		Connection: c.Name, ConnectionID: c.ID, IP: web.ClientIP(r), UserAgent: web.UserAgent(r),
+		Type: kind, At: f.now(), Description: description, ClientID: clientID, IP: web.ClientIP(r), UserAgent: web.UserAgent(r),
 	}
-	if err := f.d.Audit.AppendEvents(r.Context(), e); err != nil {
+	if c != nil {
+		e.Connection, e.ConnectionID = c.Name, c.ID
+	}
+	if err := f.d.Audit.AppendEvents(context.WithoutCancel(r.Context()), e); err != nil {
 		web.Note(r, "audit", "not written: "+web.Printable(err.Error(), 200))
 	}
 }
 
+// actor is who signs in, for the records of use cases.
 func (f *Flow) actor(r *http.Request, p *pass) user.Actor {
 	return user.Actor{ClientID: p.req.ClientID, IP: web.ClientIP(r), UserAgent: web.UserAgent(r), Language: language(r, p.req.UILocales)}
 }

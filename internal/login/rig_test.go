@@ -141,7 +141,7 @@ func newRig(t *testing.T) *rig {
 	r.url, r.tls = server.URL, server.Client()
 	connector := oidc.New(outbound.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}), r.now, rand.Reader)
 	r.tickets = &ticket.Service{Store: r.store, Users: r.store, Connections: r.store, Clients: r.store, Redeemer: r.users, PublicURL: r.url, Now: r.now}
-	r.mail = &mailbox{Store: r.store}
+	r.mail = &mailbox{storetest.Mailbox{Store: r.store}}
 	flow := login.New(login.Deps{
 		Passwordless: r.passwordless(),
 		Factors:      r.factored(),

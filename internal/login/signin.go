@@ -3,23 +3,22 @@ package login
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"mangrove/internal/connection"
-	"mangrove/internal/errs"
 	"mangrove/internal/oauth"
 	"mangrove/internal/page"
 	"mangrove/internal/session"
 	"mangrove/internal/user"
 )
 
-var errForeign = errs.New(errs.Forbidden, "access_denied", "This request came from another site.")
-
 // The pages of the first factor (reference/authentication.md §2.5).
 const (
 	signInPath     = "/u/login"
 	identifierPath = "/u/login/identifier"
 	passwordPath   = "/u/login/password"
+	connectionPath = "/u/login/connection"
 	signupPath     = "/u/signup"
 )
 
@@ -37,12 +36,6 @@ func (f *Flow) showSignIn(w http.ResponseWriter, r *http.Request) error {
 	return f.askPassword(w, r, http.StatusOK, p, o, p.req.LoginHint, "", true)
 }
 
-// signIn is POST /u/login?state=… with username and password. Everything else
-// about the login comes from the transaction, whatever the form says.
-func (f *Flow) signIn(w http.ResponseWriter, r *http.Request) error {
-	return f.checkPassword(w, r, true)
-}
-
 // showPassword is GET /u/login/password?state=….
 func (f *Flow) showPassword(w http.ResponseWriter, r *http.Request) error {
 	p, ws, done, err := f.atSignIn(w, r)
@@ -57,51 +50,39 @@ func (f *Flow) showPassword(w http.ResponseWriter, r *http.Request) error {
 	return f.askPassword(w, r, http.StatusOK, p, o, p.prog.Identifier, "", false)
 }
 
-// signInPassword is POST /u/login/password?state=… with password; whose it is was
-// said at the first step.
-func (f *Flow) signInPassword(w http.ResponseWriter, r *http.Request) error {
-	return f.checkPassword(w, r, false)
-}
-
-// checkPassword takes the answer of both pages.
-func (f *Flow) checkPassword(w http.ResponseWriter, r *http.Request, both bool) error {
-	if !f.sameSite(r) {
-		return errForeign
-	}
-	form, err := postForm(w, r)
-	if err != nil {
-		return err
-	}
-	p, ws, done, err := f.atSignIn(w, r)
-	if done || err != nil {
-		return err
-	}
-	o := offered(ws, p.prog.ConnectionID)
-	if o.database == nil {
-		return f.refuse(w, r, p, errDisabled)
-	}
-	identifier, password := p.prog.Identifier, form.Get("password")
-	if both {
-		identifier = strings.TrimSpace(form.Get("username"))
-	}
-	if identifier == "" || password == "" {
-		return f.askPassword(w, r, http.StatusBadRequest, p, o, identifier, page.MissingInput, both)
-	}
-	u, err := f.d.Users.Authenticate(r.Context(), o.database.c, identifier, password, f.actor(r, p))
-	if errors.Is(err, user.ErrBlocked) {
-		return f.end(w, r, p, errBlocked)
-	}
-	if err != nil {
-		settings, failed := f.d.Tenant.Settings(r.Context())
-		if failed != nil {
-			return failed
+// checkPassword is POST /u/login?state=… with username and password (both), and
+// POST /u/login/password?state=… with password, whose owner the first step named.
+// Everything else about the login comes from the transaction, whatever the form says.
+func (f *Flow) checkPassword(both bool) submitted {
+	return func(w http.ResponseWriter, r *http.Request, form url.Values) error {
+		p, ws, done, err := f.atSignIn(w, r)
+		if done || err != nil {
+			return err
 		}
-		if problem, status, ok := trouble(err, settings); ok {
+		o := offered(ws, p.prog.ConnectionID)
+		if o.database == nil {
+			return f.refuse(w, r, p, errDisabled)
+		}
+		identifier, password := p.prog.Identifier, form.Get("password")
+		if both {
+			identifier = strings.TrimSpace(form.Get("username"))
+		}
+		if identifier == "" || password == "" {
+			return f.askPassword(w, r, http.StatusBadRequest, p, o, identifier, page.MissingInput, both)
+		}
+		u, err := f.d.Users.Authenticate(r.Context(), o.database.c, identifier, password, f.actor(r, p))
+		if errors.Is(err, user.ErrBlocked) {
+			return f.end(w, r, p, errBlocked)
+		}
+		if err != nil {
+			problem, status, err := f.trouble(r.Context(), err)
+			if err != nil {
+				return err
+			}
 			return f.askPassword(w, r, status, p, o, identifier, problem, both)
 		}
-		return err
+		return f.proven(w, r, p, u, o.database.c, session.Password)
 	}
-	return f.proven(w, r, p, u, o.database.c, session.Password)
 }
 
 func (f *Flow) askPassword(w http.ResponseWriter, r *http.Request, status int, p *pass, o offer, identifier string, problem page.Problem, both bool) error {
@@ -117,10 +98,10 @@ func (f *Flow) askPassword(w http.ResponseWriter, r *http.Request, status int, p
 	} else {
 		view.EditURL = at(identifierPath, p.id)
 		if code := o.byCode(identifier); code != nil {
-			view.CodeURL = connectionPath(p, code.c.Name)
+			view.CodeURL = connectionURL(p, code.c.Name)
 		}
 	}
-	return f.show(w, r, status, p, view)
+	return f.show(w, r, status, view)
 }
 
 // codes are the passwordless ways of an offer.
@@ -164,15 +145,4 @@ func find(ws []way, match func(*connection.Connection) bool) (way, bool) {
 		}
 	}
 	return way{}, false
-}
-
-// sameSite refuses a form that another site posted. The pages' referrer policy
-// makes browsers send Origin: null with our own forms, and where they send no
-// Sec-Fetch-Site either (plain http, old browsers) only the state can tell: it
-// is a secret, bound to the browser's cookie.
-func (f *Flow) sameSite(r *http.Request) bool {
-	if r.Header.Get("Sec-Fetch-Site") == "" && r.Header.Get("Origin") == "null" {
-		return true
-	}
-	return f.origin.Check(r) == nil
 }

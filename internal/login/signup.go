@@ -3,6 +3,7 @@ package login
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"mangrove/internal/connection"
@@ -32,18 +33,11 @@ func (f *Flow) showSignUp(w http.ResponseWriter, r *http.Request) error {
 	if fields := signupFields(o.database.c); len(fields) > 0 && (strings.Contains(hint, "@") == (fields[0].Name == profile.Email)) {
 		known[fields[0].Name] = hint
 	}
-	return f.askSignUp(w, r, http.StatusOK, p, o, known, nil)
+	return f.askSignUp(w, r, p, o, known, nil)
 }
 
 // signUp is POST /u/signup?state=… with the fields of the page and password.
-func (f *Flow) signUp(w http.ResponseWriter, r *http.Request) error {
-	if !f.sameSite(r) {
-		return errForeign
-	}
-	form, err := postForm(w, r)
-	if err != nil {
-		return err
-	}
+func (f *Flow) signUp(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	p, ws, done, err := f.atSignIn(w, r)
 	if done || err != nil {
 		return err
@@ -65,12 +59,12 @@ func (f *Flow) signUp(w http.ResponseWriter, r *http.Request) error {
 		missing = missing || field.Required && value == ""
 	}
 	if missing {
-		return f.askSignUp(w, r, http.StatusBadRequest, p, o, typed, errMissingInput)
+		return f.askSignUp(w, r, p, o, typed, errMissingInput)
 	}
 	u, err := f.d.Users.SignUp(r.Context(), c, user.CreateRequest{Changes: changes, Password: form.Get("password")}, f.actor(r, p))
 	if err != nil {
 		f.signupFailed(r, p, c, err)
-		return f.askSignUp(w, r, 0, p, o, typed, err)
+		return f.askSignUp(w, r, p, o, typed, err)
 	}
 	return f.proven(w, r, p, u, c, session.Password)
 }
@@ -78,43 +72,42 @@ func (f *Flow) signUp(w http.ResponseWriter, r *http.Request) error {
 // errMissingInput stands for a required field that was left empty.
 var errMissingInput = errors.New("a required field is empty")
 
-// askSignUp draws the page; err is why the last try failed. What no page can say
-// is returned.
-func (f *Flow) askSignUp(w http.ResponseWriter, r *http.Request, status int, p *pass, o offer, typed map[string]string, err error) error {
+// askSignUp draws the page; err is why the last try failed, nil at first. What no
+// page can say is returned.
+func (f *Flow) askSignUp(w http.ResponseWriter, r *http.Request, p *pass, o offer, typed map[string]string, err error) error {
 	c := o.database.c
 	view := page.SignUp{
 		Frame: f.frame(p), Action: at(signupPath, p.id), Password: true, LoginURL: at(f.firstPath(r, o), p.id), Ways: links(p, o.buttons),
-		Rules: rulesOf(c.PasswordPolicy(), err),
+		Rules: rulesOf(c.PasswordPolicy(), err), Fields: judged(signupFields(c), typed, err),
 	}
-	fields := signupFields(c)
-	var violations schema.Error
-	wrong := errors.As(err, &violations)
-	for i := range fields {
-		fields[i].Value = typed[fields[i].Name]
-		switch {
-		case errors.Is(err, errMissingInput) && fields[i].Required && fields[i].Value == "":
-			fields[i].Problem = page.MissingInput
-		case wrong && names(violations, fields[i].Name):
-			fields[i].Problem = invalid(fields[i].Name)
-		}
-	}
-	view.Fields = fields
+	status := http.StatusOK
 	switch {
 	case err == nil:
 	case errors.Is(err, errMissingInput):
-		view.Problem = page.MissingInput
+		view.Problem, status = page.MissingInput, http.StatusBadRequest
 	default:
-		settings, failed := f.d.Tenant.Settings(r.Context())
-		if failed != nil {
-			return failed
-		}
-		problem, code, ok := trouble(err, settings)
-		if !ok {
+		if view.Problem, status, err = f.trouble(r.Context(), err); err != nil {
 			return err
 		}
-		view.Problem, status = problem, code
 	}
-	return f.show(w, r, status, p, view)
+	return f.show(w, r, status, view)
+}
+
+// judged are the fields with what was typed, and what err says of each.
+func judged(fields []page.SignUpField, typed map[string]string, err error) []page.SignUpField {
+	var violations schema.Error
+	wrong := errors.As(err, &violations)
+	for i := range fields {
+		field := &fields[i]
+		field.Value = typed[field.Name]
+		switch {
+		case errors.Is(err, errMissingInput) && field.Required && field.Value == "":
+			field.Problem = page.MissingInput
+		case wrong && names(violations, field.Name):
+			field.Problem = invalid(field.Name)
+		}
+	}
+	return fields
 }
 
 // signupFields are the fields that somebody new fills in: identifiers by which

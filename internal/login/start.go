@@ -151,6 +151,19 @@ func (f *Flow) waysFor(ctx context.Context, req oauth.AuthorizeRequest) ([]way, 
 	return ws, nil
 }
 
+// connection reads a connection by its id; nil: it has gone.
+func (f *Flow) connection(ctx context.Context, id string) (*connection.Connection, error) {
+	c, err := f.d.Connections.Connection(ctx, id)
+	if errs.KindOf(err) == errs.NotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// spoken reports whether there is a connector for a strategy.
 func (f *Flow) spoken(strategy string) bool { return f.d.Connectors[strategy] != nil }
 
 // sendAway leads the browser to the provider. What has to be kept is stored

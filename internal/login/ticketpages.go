@@ -22,40 +22,53 @@ type Tickets interface {
 	RequestReset(ctx context.Context, r ticket.ResetRequest) error
 }
 
-// The paths are those of the links (reference/users.md §3.11).
+// The paths are those of the links (reference/users.md §3.11, authentication.md §8.1).
 const (
-	verifyPath = "/u/email-verification"
-	resetPath  = "/u/reset-password"
+	verifyPath  = "/u/email-verification"
+	resetPath   = "/u/reset-password"
+	unblockPath = "/u/unblock"
 )
 
-// showVerify is GET /u/email-verification?ticket=…. It changes nothing.
-func (f *Flow) showVerify(w http.ResponseWriter, r *http.Request) error {
-	secret, res, err := f.look(r, ticket.VerifyEmail)
-	if err != nil {
-		return err
-	}
-	if res.Err != nil {
-		return f.tell(w, r, res)
-	}
-	return f.show(w, r, http.StatusOK, nil, page.Press{
-		Frame: page.Frame{ReturnTo: res.Location()}, Kind: page.PressVerifyEmail, Action: ticketAction(verifyPath, secret),
-	})
+// pressKinds are the purposes whose page asks for one press of a button.
+var pressKinds = map[ticket.Purpose]struct {
+	path string
+	kind page.PressKind
+}{
+	ticket.VerifyEmail: {verifyPath, page.PressVerifyEmail},
+	ticket.Unblock:     {unblockPath, page.PressUnblock},
 }
 
-// verify is POST /u/email-verification?ticket=….
-func (f *Flow) verify(w http.ResponseWriter, r *http.Request) error {
-	if !f.sameSite(r) {
-		return errForeign
+// showPress is GET /u/email-verification?ticket=… and GET /u/unblock?ticket=….
+// It changes nothing.
+func (f *Flow) showPress(p ticket.Purpose) web.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		secret, res, err := f.look(r, p)
+		if err != nil {
+			return err
+		}
+		if res.Err != nil {
+			return f.tell(w, r, res)
+		}
+		k := pressKinds[p]
+		return f.show(w, r, http.StatusOK, page.Press{
+			Frame: page.Frame{ReturnTo: res.Location()}, Kind: k.kind, Action: ticketAction(k.path, secret),
+		})
 	}
-	q, err := query(r)
-	if err != nil {
-		return err
+}
+
+// press is the form of those pages.
+func (f *Flow) press(use func(ctx context.Context, secret string, a user.Actor) (ticket.Result, error)) submitted {
+	return func(w http.ResponseWriter, r *http.Request, _ url.Values) error {
+		q, err := query(r)
+		if err != nil {
+			return err
+		}
+		res, err := use(r.Context(), q.Get("ticket"), visitor(r))
+		if err != nil {
+			return err
+		}
+		return f.tell(w, r, res)
 	}
-	res, err := f.d.Tickets.Verify(r.Context(), q.Get("ticket"), visitor(r))
-	if err != nil {
-		return err
-	}
-	return f.tell(w, r, res)
 }
 
 // showReset is GET /u/reset-password?ticket=…. It changes nothing.
@@ -67,18 +80,11 @@ func (f *Flow) showReset(w http.ResponseWriter, r *http.Request) error {
 	if res.Err != nil {
 		return f.tell(w, r, res)
 	}
-	return f.show(w, r, http.StatusOK, nil, newPassword(secret, res))
+	return f.show(w, r, http.StatusOK, newPassword(secret, res))
 }
 
 // reset is POST /u/reset-password?ticket=… with password, twice.
-func (f *Flow) reset(w http.ResponseWriter, r *http.Request) error {
-	if !f.sameSite(r) {
-		return errForeign
-	}
-	form, err := postForm(w, r)
-	if err != nil {
-		return err
-	}
+func (f *Flow) reset(w http.ResponseWriter, r *http.Request, form url.Values) error {
 	secret, res, err := f.look(r, ticket.ChangePassword)
 	if err != nil {
 		return err
@@ -89,7 +95,7 @@ func (f *Flow) reset(w http.ResponseWriter, r *http.Request) error {
 	again := func(status int, problem page.Problem, rules []page.Rule) error {
 		view := newPassword(secret, res)
 		view.Problem, view.Rules = problem, rules
-		return f.show(w, r, status, nil, view)
+		return f.show(w, r, status, view)
 	}
 	switch password := form.Get("password"); {
 	case password == "":
@@ -99,14 +105,11 @@ func (f *Flow) reset(w http.ResponseWriter, r *http.Request) error {
 	}
 	res, err = f.d.Tickets.Reset(r.Context(), secret, form.Get("password"), visitor(r))
 	if err != nil {
-		settings, failed := f.d.Tenant.Settings(r.Context())
+		problem, status, failed := f.trouble(r.Context(), err)
 		if failed != nil {
 			return failed
 		}
-		if problem, status, ok := trouble(err, settings); ok {
-			return again(status, problem, brokenRules(err))
-		}
-		return err
+		return again(status, problem, brokenRules(err))
 	}
 	return f.tell(w, r, res)
 }
@@ -135,13 +138,16 @@ func (f *Flow) tell(w http.ResponseWriter, r *http.Request, res ticket.Result) e
 		return nil
 	}
 	if res.Err != nil {
-		return f.show(w, r, http.StatusBadRequest, nil, page.Told{Kind: page.ToldLinkUsed, Text: res.Text()})
+		return f.show(w, r, http.StatusBadRequest, page.Told{Kind: page.ToldLinkUsed, Text: res.Text()})
 	}
-	kind := page.ToldEmailVerified
-	if res.Purpose == ticket.ChangePassword {
-		kind = page.ToldPasswordChanged
-	}
-	return f.show(w, r, http.StatusOK, nil, page.Told{Kind: kind})
+	return f.show(w, r, http.StatusOK, page.Told{Kind: toldOfTicket[res.Purpose]})
+}
+
+// toldOfTicket is what a success says.
+var toldOfTicket = map[ticket.Purpose]page.ToldKind{
+	ticket.VerifyEmail:    page.ToldEmailVerified,
+	ticket.ChangePassword: page.ToldPasswordChanged,
+	ticket.Unblock:        page.ToldUnblocked,
 }
 
 // visitor is whoever holds a ticket; no application sent them.

@@ -163,6 +163,14 @@ func (f *Flow) save(ctx context.Context, p *pass) error {
 	return f.d.Sessions.SaveTransaction(ctx, p.t)
 }
 
+// remember is put and save at once.
+func (f *Flow) remember(ctx context.Context, p *pass, step string, v any) error {
+	if err := p.prog.put(step, v); err != nil {
+		return err
+	}
+	return f.save(ctx, p)
+}
+
 // renew gives the login another state: what was known before somebody proved who
 // they are is worth nothing afterwards.
 func (f *Flow) renew(ctx context.Context, p *pass) error {

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -19,7 +20,7 @@ func (f *Flow) frame(p *pass) page.Frame {
 }
 
 // show draws a page of a login.
-func (f *Flow) show(w http.ResponseWriter, r *http.Request, status int, _ *pass, v page.View) error {
+func (f *Flow) show(w http.ResponseWriter, r *http.Request, status int, v page.View) error {
 	if status == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
 		w.Header().Set("Retry-After", "2")
 	}
@@ -30,18 +31,31 @@ func (f *Flow) show(w http.ResponseWriter, r *http.Request, status int, _ *pass,
 func links(p *pass, ws []way) []page.Link {
 	var list []page.Link
 	for _, w := range ws {
-		list = append(list, page.Link{Label: w.label, URL: connectionPath(p, w.c.Name)})
+		list = append(list, page.Link{Label: w.label, URL: connectionURL(p, w.c.Name)})
 	}
 	return list
 }
 
-func connectionPath(p *pass, name string) string {
-	return "/u/login/connection?" + url.Values{"state": {p.id}, "connection": {name}}.Encode()
+// connectionURL is where a person chooses a connection.
+func connectionURL(p *pass, name string) string {
+	return connectionPath + "?" + url.Values{"state": {p.id}, "connection": {name}}.Encode()
 }
 
-// trouble is what a page says of a failure, and with which status; false: no
-// page says it.
-func trouble(err error, t *tenant.Settings) (page.Problem, int, bool) {
+// trouble is what a page says of a failure, and with which status. The error is
+// one that no page can say.
+func (f *Flow) trouble(ctx context.Context, err error) (page.Problem, int, error) {
+	settings, failed := f.d.Tenant.Settings(ctx)
+	if failed != nil {
+		return "", 0, failed
+	}
+	if problem, status, ok := problemOf(err, settings); ok {
+		return problem, status, nil
+	}
+	return "", 0, err
+}
+
+// problemOf is the rule of trouble; false: no page says it.
+func problemOf(err error, t *tenant.Settings) (page.Problem, int, bool) {
 	var weak *passwd.Weak
 	if errors.As(err, &weak) {
 		return weakness(weak), http.StatusBadRequest, true

@@ -52,12 +52,8 @@ func ours(l letter.Letter, look *tenant.Settings, app, sender string) (content, 
 	if !ok {
 		return content{}, fmt.Errorf("there is no letter %q", l.Template)
 	}
-	factor, ok := w.Factors[l.Vars["factor"]]
-	if !ok {
-		factor = w.Factors["other"]
-	}
 	vars := map[string]any{
-		"code": l.Code, "app": line(app), "lifetime": w.span(time.Duration(l.Lifetime) * time.Second), "ip": line(l.Vars["source_ip"]), "factor": factor,
+		"code": l.Code, "app": line(app), "lifetime": w.span(time.Duration(l.Lifetime) * time.Second), "ip": line(l.Vars["source_ip"]), "factor": w.factors(l.Vars["factor"]),
 		"support": line(look.SupportEmail),
 	}
 	for _, name := range []string{"code", "app", "ip", "support"} {

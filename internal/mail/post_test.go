@@ -18,6 +18,7 @@ import (
 	"mangrove/internal/client"
 	"mangrove/internal/connection"
 	"mangrove/internal/errs"
+	"mangrove/internal/factor"
 	"mangrove/internal/job"
 	"mangrove/internal/letter"
 	"mangrove/internal/profile"
@@ -150,7 +151,7 @@ func TestOurLetters(t *testing.T) {
 
 var galleryOrder = []string{
 	letter.VerifyEmail, letter.VerifyEmailByCode, letter.SignInByCode, letter.ResetEmail, letter.ResetEmailByCode, letter.WelcomeEmail, letter.BlockedAccount,
-	letter.StolenCredentials, letter.EnrollmentEmail, letter.MFACode, letter.UserInvitation, "async_approval", letter.Passwordless, letter.PasswordChanged, letter.FactorAdded,
+	letter.StolenCredentials, letter.EnrollmentEmail, letter.MFACode, letter.UserInvitation, "async_approval", letter.Passwordless, letter.PasswordChanged, letter.FactorAdded, letter.FactorRemoved,
 }
 
 // variants are a letter as it is, and of passwordless the one with a code as well.
@@ -197,6 +198,21 @@ func TestSpan(t *testing.T) {
 		}
 	}
 	if got := vocabulary["de"].span(48 * time.Hour); got != "2 Tage" {
+		t.Error(got)
+	}
+}
+
+// Every kind of factor has a name of its own in every language.
+func TestFactorsAreNamed(t *testing.T) {
+	kinds := []factor.Kind{factor.TOTP, factor.Phone, factor.Email, factor.Roaming, factor.Platform, factor.Passkey, factor.Recovery}
+	for _, lang := range languages {
+		for _, k := range kinds {
+			if name := vocabulary[lang].factors(string(k)); name == "" || name == vocabulary[lang].Factors["other"] {
+				t.Errorf("%s in %s: %q", k, lang, name)
+			}
+		}
+	}
+	if got := vocabulary["en"].factors("totp nonsense"); got != "an authenticator app, another way to sign in" {
 		t.Error(got)
 	}
 }

@@ -179,7 +179,7 @@ func (p *Post) connection(ctx context.Context, id string) (*connection.Connectio
 // (reference/connections.md §2.2, §6.4).
 func (p *Post) template(ctx context.Context, l letter.Letter) (letter.Template, error) {
 	switch l.Template {
-	case letter.PasswordChanged, letter.FactorAdded:
+	case letter.PasswordChanged, letter.FactorAdded, letter.FactorRemoved:
 		return letter.Template{Enabled: true}, nil
 	case letter.Passwordless:
 		c, err := p.connection(ctx, l.ConnectionID)

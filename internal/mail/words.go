@@ -3,6 +3,7 @@ package mail
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"golang.org/x/text/language"
@@ -77,6 +78,19 @@ func say(text string, vars map[string]any) (string, error) {
 		return "", err
 	}
 	return t.Render(vars, liquid.Limits{})
+}
+
+// factors names kinds of factors, of which there are blanks between.
+func (w words) factors(kinds string) string {
+	names := strings.Fields(kinds)
+	for i, k := range names {
+		name, ok := w.Factors[k]
+		if !ok {
+			name = w.Factors["other"]
+		}
+		names[i] = name
+	}
+	return strings.Join(names, ", ")
 }
 
 // span says how long, in the largest unit that is exact.

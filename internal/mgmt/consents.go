@@ -76,11 +76,7 @@ func (a *api) revokeConsent(w http.ResponseWriter, r *http.Request, by *caller) 
 // revokeConsents is DELETE /grants?user_id=….
 func (a *api) revokeConsents(w http.ResponseWriter, r *http.Request, by *caller) error {
 	q := queryOf(r)
-	form := schema.Property{Name: "user_id", Description: "user_id of the grant to delete.", Min: 1}
-	id := q.text(form)
-	if id == "" {
-		q.refuse(form.Name, form.Description, schema.ObjectRequired, "Missing required property: user_id")
-	}
+	id := q.required(schema.Property{Name: "user_id", Description: "user_id of the grant to delete.", Min: 1})
 	if err := q.err(); err != nil {
 		return err
 	}

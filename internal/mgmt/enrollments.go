@@ -128,7 +128,7 @@ func (a *api) deleteEnrollment(w http.ResponseWriter, r *http.Request, by *calle
 	if err != nil {
 		return err
 	}
-	if err := a.Factors.Unenroll(r.Context(), u, []factor.Factor{f}, a.unenrolled(r, by, u.ID, "Delete a multi-factor authentication enrollment")...); err != nil {
+	if err := a.Factors.Unenroll(r.Context(), u, []factor.Factor{f}, factor.Actor{}, a.unenrolled(r, by, u.ID, "Delete a multi-factor authentication enrollment")...); err != nil {
 		return err
 	}
 	return none(w)
@@ -193,12 +193,8 @@ func (a *api) ticketKind(r *http.Request, name string) (factor.Kind, error) {
 
 // enrollmentTicket is POST /guardian/enrollments/ticket.
 func (a *api) enrollmentTicket(w http.ResponseWriter, r *http.Request, by *caller) error {
-	members, err := web.ReadJSON(r)
+	body, err := readBody(r, ticketBody)
 	if err != nil {
-		return err
-	}
-	body := strictjson.Join(members)
-	if err := checkBody(ticketBody.Check("", body)); err != nil {
 		return err
 	}
 	d := strictjson.ParseDocument(body)

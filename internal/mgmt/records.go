@@ -19,6 +19,7 @@ func (a *api) recordRoutes() []route {
 		{"DELETE", "/users/{id}/sessions", oneOf("delete:sessions"), a.endUserSessions},
 		{"GET", "/sessions/{id}", oneOf("read:sessions"), a.getSession},
 		{"DELETE", "/sessions/{id}", oneOf("delete:sessions"), a.deleteSession},
+		{"PATCH", "/sessions/{id}", oneOf("update:sessions"), a.patchSession},
 		{"POST", "/sessions/{id}/revoke", oneOf("delete:sessions", "delete:refresh_tokens"), a.revokeSession},
 		{"POST", "/users/{id}/revoke-access", oneOf("delete:sessions", "delete:refresh_tokens"), a.revokeAccess},
 

@@ -145,6 +145,15 @@ func TestLogsByCheckpoint(t *testing.T) {
 	})
 }
 
+// texts are n members of an object.
+func texts(n int) string {
+	list := make([]string, n)
+	for i := range list {
+		list[i] = fmt.Sprintf(`"k%d":"v"`, i)
+	}
+	return strings.Join(list, ",")
+}
+
 // signIn makes a session of a user that began n seconds after the world's moment.
 func (w *world) signIn(t *testing.T, id string, u user.ID, n int64) {
 	t.Helper()
@@ -192,6 +201,17 @@ func TestSessions(t *testing.T) {
 			{name: "one that is over", scopes: readSessions, method: "GET", path: "/sessions/old", status: 404, has: []string{`"The session does not exist."`}},
 			{name: "none", scopes: readSessions, method: "GET", path: "/sessions/nobody", status: 404, has: []string{`"The session does not exist."`}},
 			{name: "no id", scopes: endsSessions, method: "POST", path: "/sessions/" + strings.Repeat("x", 51) + "/revoke", status: 400, has: []string{"String is too long (51 chars), maximum 50", "invalid_uri"}},
+			{name: "metadata", scopes: "update:sessions", method: "PATCH", path: "/sessions/s1", body: `{"session_metadata":{"a":"b"}}`, status: 200, has: []string{`{"id":"s1"`, `"session_metadata":{"a":"b"}`}},
+			{name: "metadata without its scope", scopes: readSessions, method: "PATCH", path: "/sessions/s1", body: `{"session_metadata":null}`, status: 403, has: []string{"update:sessions"}},
+			{name: "metadata, no text", scopes: "update:sessions", method: "PATCH", path: "/sessions/s1", body: `{"session_metadata":{"a":1}}`, status: 400, has: []string{"session_metadata.a", "invalid_body"}},
+			{name: "metadata, too long", scopes: "update:sessions", method: "PATCH", path: "/sessions/s1", body: `{"session_metadata":{"a":"` + strings.Repeat("x", 256) + `"}}`, status: 400, has: []string{"invalid_body"}},
+			{name: "metadata, too many", scopes: "update:sessions", method: "PATCH", path: "/sessions/s1", body: `{"session_metadata":{` + texts(26) + `}}`, status: 400, has: []string{"invalid_body"}},
+			{name: "metadata: nothing", scopes: "update:sessions", method: "PATCH", path: "/sessions/s1", body: `{}`, status: 400, has: []string{"invalid_body"}},
+			{name: "metadata: something else", scopes: "update:sessions", method: "PATCH", path: "/sessions/s1", body: `{"user_id":"auth0|gus"}`, status: 400, has: []string{"Additional properties not allowed: user_id"}},
+			{name: "metadata of none", scopes: "update:sessions", method: "PATCH", path: "/sessions/nobody", body: `{"session_metadata":null}`, status: 404, has: []string{`"The session does not exist."`}},
+			{name: "metadata of one that is over", scopes: "update:sessions", method: "PATCH", path: "/sessions/old", body: `{"session_metadata":null}`, status: 404},
+			{name: "it stayed", scopes: readSessions, method: "GET", path: "/sessions/s1", status: 200, has: []string{`"session_metadata":{"a":"b"}`}},
+			{name: "emptied", scopes: "update:sessions", method: "PATCH", path: "/sessions/s1", body: `{"session_metadata":{}}`, status: 200, hasNot: []string{"session_metadata"}},
 			{name: "delete", scopes: endsSessions, method: "DELETE", path: "/sessions/s1", status: 202, has: []string{`{}`}},
 			{name: "delete again", scopes: endsSessions, method: "DELETE", path: "/sessions/s1", status: 202, has: []string{`{}`}},
 			{name: "it is gone", scopes: readSessions, method: "GET", path: "/sessions/s1", status: 404},

@@ -6,7 +6,6 @@ import (
 	"net/http"
 
 	"mangrove/internal/audit"
-	"mangrove/internal/connection"
 	"mangrove/internal/errs"
 	"mangrove/internal/profile"
 	"mangrove/internal/schema"
@@ -20,54 +19,26 @@ var errNoSession = errs.New(errs.NotFound, "", "The session does not exist.")
 // sessionIDForm is the id of a session in a path and in a body.
 var sessionIDForm = schema.Property{Types: schema.String, Max: 50, Description: "ID of the session to revoke."}
 
-// checkpoint reads from and take for a list that has no other paging.
-func (a *api) checkpoint(q *query, list string) (after string, take int, err error) {
-	q.totals() // accepted; these lists have no total
-	take = q.number("take", "Number of results per page. Defaults to 50.", 1, MaxPage, 50)
-	from := q.text(schema.Property{Name: "from", Description: "An optional cursor from which to start the selection (exclusive)."})
-	if err := q.err(); err != nil {
-		return "", 0, err
-	}
-	after, err = a.after(list, from)
-	return after, take, err
-}
-
 // userSessions is GET /users/{id}/sessions.
 func (a *api) userSessions(w http.ResponseWriter, r *http.Request, _ *caller) error {
 	id, err := userID(r)
 	if err != nil {
 		return err
 	}
-	list := listName("users/sessions", string(id))
-	after, take, err := a.checkpoint(queryOf(r), list)
-	if err != nil {
-		return err
-	}
-	behind, ok := session.ParseMark(after)
-	if !ok {
-		return errQuery
-	}
-	if _, err := a.existingUser(r); err != nil {
-		return err
-	}
-	live, more, err := session.List(r.Context(), a.Sessions, string(id), behind, take, a.Now().UnixMicro())
-	if err != nil {
-		return err
-	}
-	shown := make([]json.RawMessage, len(live))
-	for i := range live {
-		if shown[i], err = a.sessionJSON(r, &live[i]); err != nil {
-			return err
-		}
-	}
-	next := ""
-	if more {
-		last := live[len(live)-1]
-		next = a.cursor(list, session.Mark{CreatedAt: last.CreatedAt, ID: last.ID}.String())
-	}
-	p := paging{checkpoint: true}
-	web.WriteJSON(w, http.StatusOK, web.TypeJSON, p.envelope("sessions", array(shown), 0, next))
-	return nil
+	return markPage[session.Session]{
+		key: "sessions", name: listName("users/sessions", string(id)), check: func() error { return a.exists(r) },
+		fetch: func(behind session.Mark, take int) ([]session.Session, bool, error) {
+			return session.List(r.Context(), a.Sessions, string(id), behind, take, a.Now().UnixMicro())
+		},
+		mark: func(s session.Session) session.Mark { return session.Mark{CreatedAt: s.CreatedAt, ID: s.ID} },
+		show: func(s session.Session) ([]byte, error) { return a.sessionJSON(r, &s) },
+	}.write(w, a, queryOf(r))
+}
+
+// exists refuses a user in the path who is not there.
+func (a *api) exists(r *http.Request) error {
+	_, err := a.existingUser(r)
+	return err
 }
 
 // endUserSessions is DELETE /users/{id}/sessions.
@@ -84,8 +55,8 @@ func (a *api) endUserSessions(w http.ResponseWriter, r *http.Request, by *caller
 
 // onUser is the record of a write that concerns a user.
 func (a *api) onUser(r *http.Request, by *caller, id user.ID, description string) audit.Event {
-	e := by.event(r)
-	e.Type, e.At, e.Description, e.UserID = audit.APIOperation, a.Now().UnixMicro(), description, string(id)
+	e := by.event(r).Operation(a.Now().UnixMicro(), description)
+	e.UserID = string(id)
 	return e
 }
 
@@ -113,18 +84,45 @@ func (a *api) session(r *http.Request) (session.Session, error) {
 	return s, err
 }
 
+func (a *api) writeSession(w http.ResponseWriter, r *http.Request, s *session.Session) error {
+	b, err := a.sessionJSON(r, s)
+	if err != nil {
+		return err
+	}
+	web.WriteJSON(w, http.StatusOK, web.TypeJSON, json.RawMessage(b))
+	return nil
+}
+
 // getSession is GET /sessions/{id}.
 func (a *api) getSession(w http.ResponseWriter, r *http.Request, _ *caller) error {
 	s, err := a.session(r)
 	if err != nil {
 		return err
 	}
-	b, err := a.sessionJSON(r, &s)
+	return a.writeSession(w, r, &s)
+}
+
+// sessionPatch is UpdateSessionRequestContent.
+var sessionPatch = metadataPatch("session_metadata", "Metadata associated with the session. Pass null or {} to remove all session_metadata.")
+
+// patchSession is PATCH /sessions/{id}.
+func (a *api) patchSession(w http.ResponseWriter, r *http.Request, by *caller) error {
+	id, err := sessionID(r)
 	if err != nil {
 		return err
 	}
-	web.WriteJSON(w, http.StatusOK, web.TypeJSON, json.RawMessage(b))
-	return nil
+	metadata, err := readMetadata(r, sessionPatch)
+	if err != nil {
+		return err
+	}
+	s, err := a.Sessions.SetSessionMetadata(r.Context(), id, metadata, a.Now().UnixMicro(), a.onUser(r, by, "", "Update session"))
+	if errors.Is(err, session.ErrNone) {
+		return errNoSession
+	}
+	if err != nil {
+		return err
+	}
+	return a.writeSession(w, r, &s)
 }
 
 // deleteSession is DELETE /sessions/{id}; ending none is no error.
@@ -207,97 +205,4 @@ func revoked(r *http.Request) (id string, named, keep bool, err error) {
 		return "", false, false, nil
 	}
 	return id, named, keep, checkBody(revocation.Check("", body.end()))
-}
-
-// sessionJSON is the wire form.
-func (a *api) sessionJSON(r *http.Request, s *session.Session) ([]byte, error) {
-	c, err := a.ConnectionStore.Connection(r.Context(), s.ConnectionID)
-	if err != nil && !errors.Is(err, connection.ErrNotFound) {
-		return nil, err
-	}
-	strategy := connection.Strategy{}
-	if err == nil {
-		strategy, _ = connection.StrategyOf(c.Strategy)
-	}
-	var methods []json.RawMessage
-	for _, m := range signals(s.Methods, strategy) {
-		var o object
-		o.text("name", m.name)
-		o.text("timestamp", iso(s.AuthTime))
-		if m.factor != "" {
-			o.text("type", m.factor)
-		}
-		methods = append(methods, o.end())
-	}
-	var authentication, device, cookie object
-	authentication.raw("methods", array(methods))
-	for _, d := range [][2]string{
-		{"initial_user_agent", s.Device.InitialUserAgent}, {"initial_ip", s.Device.InitialIP},
-		{"last_user_agent", s.Device.LastUserAgent}, {"last_ip", s.Device.LastIP},
-	} {
-		if d[1] != "" {
-			device.text(d[0], d[1])
-		}
-	}
-	var clients []json.RawMessage
-	for _, id := range s.Clients {
-		var o object
-		o.text("client_id", id)
-		clients = append(clients, o.end())
-	}
-	mode := "persistent"
-	if !s.Persistent {
-		mode = "non-persistent"
-	}
-	cookie.text("mode", mode)
-	var o object
-	o.text("id", s.ID)
-	o.text("user_id", s.UserID)
-	o.text("created_at", iso(s.CreatedAt))
-	o.text("updated_at", iso(s.LastSeen))
-	o.text("authenticated_at", iso(s.AuthTime))
-	o.text("idle_expires_at", iso(s.IdleUntil))
-	o.text("expires_at", iso(s.ExpiresAt))
-	o.text("last_interacted_at", iso(s.LastSeen))
-	o.raw("device", device.end())
-	o.raw("clients", array(clients))
-	o.raw("authentication", authentication.end())
-	o.raw("cookie", cookie.end())
-	return o.end(), nil
-}
-
-// signal is one proof as a session shows it; factor is set for a second one.
-type signal struct{ name, factor string }
-
-// signals words the proofs that a session began with: federated, passkey, pwd,
-// sms, email, and mfa with its factor. A session of before they were kept shows
-// what its connection tells.
-func signals(methods []string, s connection.Strategy) (list []signal) {
-	if len(methods) == 0 {
-		switch {
-		case s.Name == "":
-			return nil
-		case s.Group == connection.DatabaseGroup:
-			return []signal{{"pwd", ""}}
-		case s.Group == connection.PasswordlessGroup:
-			return []signal{{s.Name, ""}}
-		}
-		return []signal{{"federated", ""}}
-	}
-	factors := map[string]string{
-		session.OTP: "otp", session.SMSCode: "phone", session.EmailCode: "email", session.Key: "webauthn", session.Recovery: "recovery-code",
-	}
-	names := map[string]string{
-		session.Password: "pwd", session.SMSCode: "sms", session.EmailCode: "email", session.Key: "passkey", session.Upstream: "federated",
-	}
-	for i, m := range methods {
-		switch {
-		case m == session.MFA: // says that there was one; which, the others say
-		case i == 0:
-			list = append(list, signal{names[m], ""})
-		default:
-			list = append(list, signal{"mfa", factors[m]})
-		}
-	}
-	return list
 }

@@ -2,6 +2,7 @@ package mgmt
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -91,6 +92,14 @@ func newKey() key.Key {
 	return k
 }
 
+// anotherKey is the same key by another name: whoever rotates hundreds of times
+// cannot wait for primes.
+func anotherKey(string, time.Time) (key.Key, error) {
+	k := testKey()
+	k.ID = "kid-" + rand.Text()
+	return k, nil
+}
+
 func newRing(tb testing.TB, k key.Key, now func() time.Time) *key.Ring {
 	tb.Helper()
 	r := key.NewRing(fixedKeys{k}, now)
@@ -153,7 +162,7 @@ func newWorldOn(tb testing.TB, engine string) *world {
 		Connections: connection.NewService(w.store, hasClient, now), ConnectionStore: w.store,
 		Clients: client.NewService(w.store, now), ClientStore: w.store,
 		Credentials:     &client.CredentialService{Store: w.store, Clients: w.store, Now: now},
-		Keys:            &key.Service{Store: w.store, Ring: w.keys, Host: "id.example.test", Now: now},
+		Keys:            &key.Service{Store: w.store, Ring: w.keys, Host: "id.example.test", Now: now, Make: anotherKey},
 		Grants:          &grant.Service{Store: w.store, HasClient: hasClient, Now: now, NewID: grant.NewID},
 		ResourceServers: &resourceserver.Service{Store: w.store, Now: now, NewID: resourceserver.NewID},
 		Roles:           &role.Service{Store: w.store, API: w.store.ResourceServerByIdentifier, Now: now, NewID: role.NewID},

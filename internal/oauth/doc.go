@@ -1,7 +1,9 @@
 // Package oauth is the protocol's words and its pure rules.
 //
-// Owns: redirect.go (which redirect URIs and origins match), pkce.go, scope.go,
-// response.go (response types and modes), authorize.go (the validated authorization request), clientid.go, errors as RFC 6749 names them.
+// Owns: which redirect URIs, logout URLs and origins match (redirect.go), code
+// challenges (pkce.go), scopes (scope.go), response types and modes (response.go),
+// the validated authorization request and its error (authorize.go), ids of clients
+// that registered themselves (clientid.go).
 // Does not own: endpoints (op), tokens (token).
-// May import: errs, the standard library.
+// May import: the standard library.
 package oauth

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// OIDCScopes are the scopes that every user grant may have.
+// OIDCScopes are the scopes that OpenID Connect defines, which every user grant may
+// ask for, in the order of the recorded answer to a password grant without scope.
 var OIDCScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access"}
 
 // ParseScope splits at blanks, drops doubles, keeps the order. Nil for none.

@@ -52,31 +52,6 @@ type approvalResponse struct {
 	Interval  int64  `json:"interval"`
 }
 
-// askApproval is POST /bc-authorize (reference/authentication.md §3.11).
-func (e *Endpoints) askApproval(w http.ResponseWriter, r *http.Request) error {
-	web.NoStore(w)
-	p, err := web.Params(r)
-	if err != nil {
-		return err
-	}
-	ctx := r.Context()
-	c, id, err := e.authenticate(ctx, w, r, p)
-	a := user.Actor{ClientID: clip(id), IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
-	if c.Client != nil {
-		a = e.actor(r, c)
-	}
-	var res approvalResponse
-	if err == nil {
-		res, err = e.newApproval(ctx, r, c, p, a)
-	}
-	if err != nil {
-		e.recordFailure(ctx, audit.ApprovalNotAsked, a, problemOf(err).text)
-		return err
-	}
-	web.WriteJSON(w, http.StatusOK, web.TypeJSON, res)
-	return nil
-}
-
 // approvalClient says whether a client may ask people for their approval. Only a
 // client that proves itself may: it learns who exists.
 func approvalClient(c caller) error {
@@ -92,75 +67,91 @@ func approvalClient(c caller) error {
 	return nil
 }
 
-func (e *Endpoints) newApproval(ctx context.Context, r *http.Request, c caller, p map[string]string, a user.Actor) (approvalResponse, error) {
+// askApproval is POST /bc-authorize (reference/authentication.md §3.11).
+func (e *Endpoints) askApproval(ctx context.Context, q *clientRequest) (any, error) {
+	req, lifetime, err := e.newApproval(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	to, err := e.approver(ctx, q, &req)
+	if err != nil {
+		return nil, err
+	}
+	secret := token.NewSecret()
+	link, linkHash := approval.Link(e.d.PublicURL)
+	req.Hash, req.LinkHash = token.HashOf(secret), linkHash
+	mail := letter.Letter{
+		Template: letter.AsyncApproval, To: to, UserID: req.UserID, ClientID: req.ClientID, Language: requestLanguage(q.http), URL: link,
+		Lifetime: int64(lifetime / time.Second), ExpiresAt: req.ExpiresAt,
+	}
+	event := e.event(audit.ApprovalAsked, q.actor)
+	event.UserID, event.Details = req.UserID, details(req.Audience, strings.Join(req.Scope, " "))
+	if err := e.d.Approvals.SaveApproval(ctx, req, []letter.Letter{mail}, event); err != nil {
+		return nil, err
+	}
+	return approvalResponse{ID: secret, ExpiresIn: int64(lifetime / time.Second), Interval: int64(approval.Interval / time.Second)}, nil
+}
+
+// newApproval is what the client asks for, as far as it does not depend on the person.
+func (e *Endpoints) newApproval(ctx context.Context, q *clientRequest) (req approval.Request, lifetime time.Duration, err error) {
+	c, p := q.client, q.params
 	if err := approvalClient(c); err != nil {
-		return approvalResponse{}, err
+		return req, 0, err
 	}
 	if !slices.Contains(c.Settings().ApprovalChannels, client.ApprovalByEmail) {
-		return approvalResponse{}, errNoChannel
+		return req, 0, errNoChannel
 	}
 	if e.d.MailsReady != nil && !e.d.MailsReady() {
-		return approvalResponse{}, errNoMail
+		return req, 0, errNoMail
 	}
 	scope, err := scopeParam(p["scope"])
 	if err != nil {
-		return approvalResponse{}, err
+		return req, 0, err
 	}
 	if !contains(scope, "openid") {
-		return approvalResponse{}, errNeedOpenID
+		return req, 0, errNeedOpenID
 	}
 	if err := approval.CheckMessage(p["binding_message"]); err != nil {
-		return approvalResponse{}, err
+		return req, 0, err
 	}
-	lifetime, err := approval.Lifetime(p["requested_expiry"])
-	if err != nil {
-		return approvalResponse{}, err
+	if lifetime, err = approval.Lifetime(p["requested_expiry"]); err != nil {
+		return req, 0, err
 	}
 	if _, err := idTokenSigning(c.Client, scope); err != nil {
-		return approvalResponse{}, err
+		return req, 0, err
 	}
-	audience, err := e.agreedAudience(ctx, r, c, p)
+	audience, err := e.agreedAudience(ctx, q)
 	if err != nil {
-		return approvalResponse{}, err
+		return req, 0, err
 	}
-	subject, err := approval.Subject(p["login_hint"], e.issuer)
+	return approval.Request{
+		ClientID: c.ID, Scope: scope, Audience: audience, Message: p["binding_message"], State: approval.Pending,
+		ExpiresAt: e.d.Now().Add(lifetime).UnixMicro(),
+	}, lifetime, nil
+}
+
+// approver finds who is to approve, and the address at which they are asked.
+func (e *Endpoints) approver(ctx context.Context, q *clientRequest, req *approval.Request) (to string, err error) {
+	subject, err := approval.Subject(q.params["login_hint"], e.issuer)
 	if err != nil {
-		return approvalResponse{}, err
+		return "", err
 	}
 	u, err := e.active(ctx, subject, approval.ErrNobody)
 	if errors.Is(err, user.ErrBlocked) {
 		err = approval.ErrNobody
 	}
 	if err != nil {
-		return approvalResponse{}, err
+		return "", err
 	}
-	to := profile.TextOf(u.Profile.Value(profile.Email))
-	if to == "" {
-		return approvalResponse{}, errNoRecipient
+	req.UserID = string(u.ID)
+	if to = profile.TextOf(u.Profile.Value(profile.Email)); to == "" {
+		return "", errNoRecipient
 	}
-	if err := e.d.Throttle.Throttle(ctx, "approval", approvalLimit, c.ID, string(u.ID)); err != nil {
-		return approvalResponse{}, err
-	}
-	secret := token.NewSecret()
-	link, linkHash := approval.Link(e.d.PublicURL)
-	req := approval.Request{
-		Hash: token.HashOf(secret), LinkHash: linkHash, ClientID: c.ID, UserID: string(u.ID), Scope: scope, Audience: audience,
-		Message: p["binding_message"], State: approval.Pending, ExpiresAt: e.d.Now().Add(lifetime).UnixMicro(),
-	}
-	mail := letter.Letter{
-		Template: letter.AsyncApproval, To: to, UserID: string(u.ID), ClientID: c.ID, Language: requestLanguage(r), URL: link,
-		Lifetime: int64(lifetime / time.Second), ExpiresAt: req.ExpiresAt,
-	}
-	event := e.event(audit.ApprovalAsked, a)
-	event.UserID, event.Details = string(u.ID), details(audience, strings.Join(scope, " "))
-	if err := e.d.Approvals.SaveApproval(ctx, req, []letter.Letter{mail}, event); err != nil {
-		return approvalResponse{}, err
-	}
-	return approvalResponse{ID: secret, ExpiresIn: int64(lifetime / time.Second), Interval: int64(approval.Interval / time.Second)}, nil
+	return to, e.d.Throttle.Throttle(ctx, "approval", approvalLimit, req.ClientID, req.UserID)
 }
 
 // approved is an application asking what became of its request.
-func (e *Endpoints) approved(ctx context.Context, t *tokenRequest) (tokenResponse, error) {
+func (e *Endpoints) approved(ctx context.Context, t *clientRequest) (tokenResponse, error) {
 	if t.params["auth_req_id"] == "" {
 		return tokenResponse{}, errMissing("auth_req_id")
 	}
@@ -212,7 +203,7 @@ func (e *Endpoints) respondApproval(w http.ResponseWriter, r *http.Request, req 
 	if err := e.SessionClient(ctx, s, c.ID); err != nil {
 		return err
 	}
-	event := e.event(audit.FactorOK, user.Actor{ClientID: c.ID, IP: web.ClientIP(r), UserAgent: web.UserAgent(r)})
+	event := e.event(audit.FactorOK, actorOf(r, c.ID))
 	event.UserID, event.Description = s.UserID, "A request for approval was approved."
 	err = e.d.Approvals.ChangeApproval(ctx, req.Approval, func(a *approval.Request) ([]audit.Event, error) {
 		if !a.Decidable(e.d.Now().UnixMicro()) || a.UserID != s.UserID || a.ClientID != c.ID {
@@ -235,8 +226,7 @@ func (e *Endpoints) respondApproval(w http.ResponseWriter, r *http.Request, req 
 // refuseApproval tells the person that nothing came of it. The request stays as
 // it is: only the person who is asked may deny it.
 func (e *Endpoints) refuseApproval(w http.ResponseWriter, r *http.Request, req oauth.AuthorizeRequest, refusal *oauth.AuthorizeError) error {
-	a := user.Actor{ClientID: req.ClientID, IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
-	e.recordFailure(r.Context(), audit.FactorFailed, a, refusal.Description)
+	e.recordFailure(r.Context(), audit.FactorFailed, actorOf(r, req.ClientID), refusal.Description)
 	web.NoStore(w)
 	location(w, r, approvalOver)
 	return nil

@@ -42,8 +42,7 @@ func (e *Endpoints) authorize(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	stays := func(err error) error {
-		a := user.Actor{ClientID: clip(p.get("client_id")), IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
-		e.recordFailure(ctx, audit.LoginFailed, a, problemOf(err).text)
+		e.recordFailure(ctx, audit.LoginFailed, actorOf(r, p.get("client_id")), problemOf(err).text)
 		return err
 	}
 	if p, err = e.unpack(ctx, p); err != nil {
@@ -291,12 +290,4 @@ func (e *Endpoints) otherSession(ctx context.Context, c *client.Client, req oaut
 		return true, nil //nolint:nilerr // a hint that cannot be read is a hint at somebody else
 	}
 	return false, nil
-}
-
-// recordFailure keeps a record of a refused authorization request. It stands
-// even if it cannot be recorded.
-func (e *Endpoints) recordFailure(ctx context.Context, kind string, a user.Actor, text string) {
-	event := e.event(kind, a)
-	event.Description = text
-	_ = e.d.Audit.AppendEvents(context.WithoutCancel(ctx), event)
 }

@@ -12,7 +12,6 @@ import (
 	"mangrove/internal/connection"
 	"mangrove/internal/profile"
 	"mangrove/internal/ticket"
-	"mangrove/internal/user"
 	"mangrove/internal/web"
 )
 
@@ -33,12 +32,12 @@ func (e *Endpoints) changePassword(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	a := user.Actor{ClientID: clip(p["client_id"]), IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
+	a := actorOf(r, p["client_id"])
 	req, err := e.resetRequest(ctx, w, r, p)
 	if err != nil {
 		event := e.event(audit.ResetNotRequested, a)
 		event.Connection, event.Description = clip(p["connection"]), signupFailure(err)
-		_ = e.d.Audit.AppendEvents(context.WithoutCancel(ctx), event) // the refusal stands
+		e.recordRefusal(ctx, event)
 		return err
 	}
 	req.Actor = a

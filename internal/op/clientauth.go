@@ -14,7 +14,6 @@ import (
 
 	"mangrove/internal/client"
 	"mangrove/internal/user"
-	"mangrove/internal/web"
 )
 
 // caller is a client that may speak at the token endpoint. proven: it showed
@@ -114,7 +113,8 @@ func matches(stored, shown string) bool {
 // actor is who acts in a request of the client: auth0-forwarded-for is believed
 // from clients that proved themselves and are trusted with it.
 func (e *Endpoints) actor(r *http.Request, c caller) user.Actor {
-	a := user.Actor{ClientID: c.ID, IP: web.ClientIP(r), UserAgent: web.UserAgent(r), Language: requestLanguage(r)}
+	a := actorOf(r, c.ID)
+	a.Language = requestLanguage(r)
 	if forwarded := r.Header.Get("Auth0-Forwarded-For"); forwarded != "" && c.proven && c.Settings().IPHeaderTrusted {
 		if ip, err := netip.ParseAddr(forwarded); err == nil {
 			a.IP = ip.Unmap().WithZone("").String()

@@ -15,7 +15,7 @@ import (
 
 // authorizationCode takes a code back (reference/authentication.md §3.5). The
 // code is spent by the attempt: whoever holds a code without the rest gets one try.
-func (e *Endpoints) authorizationCode(ctx context.Context, t *tokenRequest) (tokenResponse, error) {
+func (e *Endpoints) authorizationCode(ctx context.Context, t *clientRequest) (tokenResponse, error) {
 	p := t.params
 	if p["code"] == "" {
 		return tokenResponse{}, errMissing("code")

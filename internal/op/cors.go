@@ -9,7 +9,6 @@ import (
 	"mangrove/internal/audit"
 	"mangrove/internal/client"
 	"mangrove/internal/oauth"
-	"mangrove/internal/user"
 	"mangrove/internal/web"
 )
 
@@ -44,8 +43,7 @@ func (e *Endpoints) withCORS(rule corsRule, h web.Handler) web.Handler {
 		var refusedBy string
 		err := h(w, r.WithContext(context.WithValue(r.Context(), originKey{}, &refusedBy)))
 		if refusedBy != "" {
-			a := user.Actor{ClientID: refusedBy, IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
-			e.recordFailure(r.Context(), audit.OriginRefused, a, "Origin "+clip(o)+" is not allowed.")
+			e.recordFailure(r.Context(), audit.OriginRefused, actorOf(r, refusedBy), "Origin "+clip(o)+" is not allowed.")
 		}
 		return err
 	}

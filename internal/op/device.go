@@ -15,7 +15,6 @@ import (
 	"mangrove/internal/resourceserver"
 	"mangrove/internal/session"
 	"mangrove/internal/token"
-	"mangrove/internal/user"
 	"mangrove/internal/web"
 )
 
@@ -35,31 +34,6 @@ type deviceResponse struct {
 	Interval   int64  `json:"interval"`
 }
 
-// deviceAuthorization is POST /oauth/device/code (reference/authentication.md §3.11).
-func (e *Endpoints) deviceAuthorization(w http.ResponseWriter, r *http.Request) error {
-	web.NoStore(w)
-	p, err := web.Params(r)
-	if err != nil {
-		return err
-	}
-	ctx := r.Context()
-	c, id, err := e.authenticate(ctx, w, r, p)
-	a := user.Actor{ClientID: clip(id), IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
-	if c.Client != nil {
-		a = e.actor(r, c)
-	}
-	var res deviceResponse
-	if err == nil {
-		res, err = e.newDevice(ctx, r, c, p)
-	}
-	if err != nil {
-		e.recordFailure(ctx, audit.DeviceNotAsked, a, problemOf(err).text)
-		return err
-	}
-	web.WriteJSON(w, http.StatusOK, web.TypeJSON, res)
-	return nil
-}
-
 // deviceClient says whether a client may sign people in by a device code.
 func deviceClient(s *client.Settings) error {
 	switch {
@@ -74,24 +48,26 @@ func deviceClient(s *client.Settings) error {
 // codeTries is how many user codes are drawn when the first are in use.
 const codeTries = 4
 
-func (e *Endpoints) newDevice(ctx context.Context, r *http.Request, c caller, p map[string]string) (deviceResponse, error) {
+// deviceAuthorization is POST /oauth/device/code (reference/authentication.md §3.11).
+func (e *Endpoints) deviceAuthorization(ctx context.Context, q *clientRequest) (any, error) {
+	c := q.client
 	if err := deviceClient(c.Settings()); err != nil {
-		return deviceResponse{}, err
+		return nil, err
 	}
 	t, err := e.d.Tenant.Settings(ctx)
 	if err != nil {
-		return deviceResponse{}, err
+		return nil, err
 	}
-	audience, err := e.agreedAudience(ctx, r, c, p)
+	audience, err := e.agreedAudience(ctx, q)
 	if err != nil {
-		return deviceResponse{}, err
+		return nil, err
 	}
-	scope, err := scopeParam(p["scope"])
+	scope, err := scopeParam(q.params["scope"])
 	if err != nil {
-		return deviceResponse{}, err
+		return nil, err
 	}
 	if _, err := idTokenSigning(c.Client, scope); err != nil {
-		return deviceResponse{}, err
+		return nil, err
 	}
 	secret := token.NewSecret()
 	code := device.Code{
@@ -107,7 +83,7 @@ func (e *Endpoints) newDevice(ctx context.Context, r *http.Request, c caller, p 
 		err = e.d.Devices.SaveDevice(ctx, code)
 	}
 	if err != nil {
-		return deviceResponse{}, err
+		return nil, err
 	}
 	uri := e.issuer + "activate"
 	return deviceResponse{
@@ -118,19 +94,19 @@ func (e *Endpoints) newDevice(ctx context.Context, r *http.Request, c caller, p 
 
 // agreedAudience is the identifier of the API for which somebody will agree to a
 // token, elsewhere; empty: for /userinfo.
-func (e *Endpoints) agreedAudience(ctx context.Context, r *http.Request, c caller, p map[string]string) (string, error) {
-	audience, err := e.audience(ctx, p)
+func (e *Endpoints) agreedAudience(ctx context.Context, q *clientRequest) (string, error) {
+	audience, err := e.audience(ctx, q.params)
 	if err != nil || audience == "" || audience == e.userinfoAudience() {
 		return "", err
 	}
-	api, err := e.api(r, audience)
+	api, err := e.api(q.http, audience)
 	if errors.Is(err, resourceserver.ErrNotFound) {
 		return "", errs.New(errs.Forbidden, "access_denied", "Service not enabled within domain: %s", audience)
 	}
 	if err != nil {
 		return "", err
 	}
-	switch _, refused, err := e.userAPI(ctx, c.Client, api); {
+	switch _, refused, err := e.userAPI(ctx, q.client.Client, api); {
 	case err != nil:
 		return "", err
 	case refused, api == e.mfaAPI: // who agrees elsewhere may not know that it is about their factors
@@ -140,7 +116,7 @@ func (e *Endpoints) agreedAudience(ctx context.Context, r *http.Request, c calle
 }
 
 // deviceCode is a device asking what became of its code.
-func (e *Endpoints) deviceCode(ctx context.Context, t *tokenRequest) (tokenResponse, error) {
+func (e *Endpoints) deviceCode(ctx context.Context, t *clientRequest) (tokenResponse, error) {
 	if t.params["device_code"] == "" {
 		return tokenResponse{}, errMissing("device_code")
 	}
@@ -169,7 +145,7 @@ func (e *Endpoints) deviceCode(ctx context.Context, t *tokenRequest) (tokenRespo
 
 // issueAgreed gives a client what the person agreed to elsewhere, in that session,
 // as far as it is still so.
-func (e *Endpoints) issueAgreed(ctx context.Context, t *tokenRequest, s session.Session, audience string, scope []string) (tokenResponse, error) {
+func (e *Endpoints) issueAgreed(ctx context.Context, t *clientRequest, s session.Session, audience string, scope []string) (tokenResponse, error) {
 	c := t.client
 	u, refusal, err := e.subject(ctx, c.Client, s)
 	if err != nil {
@@ -243,7 +219,7 @@ func (e *Endpoints) refuseDevice(w http.ResponseWriter, r *http.Request, req oau
 	if refusal.Code == "access_denied" {
 		kind = audit.DeviceCancelled
 	}
-	event := e.event(kind, user.Actor{ClientID: req.ClientID, IP: web.ClientIP(r), UserAgent: web.UserAgent(r)})
+	event := e.event(kind, actorOf(r, req.ClientID))
 	event.Description = refusal.Description
 	err := e.d.Devices.ChangeDevice(r.Context(), req.DeviceCode, func(d *device.Code) ([]audit.Event, error) {
 		if d.Usable(e.d.Now().UnixMicro()) {

@@ -1,6 +1,7 @@
 package op
 
 import (
+	"bytes"
 	"maps"
 	"net/http"
 	"slices"
@@ -48,13 +49,28 @@ type metadata struct {
 	BackchannelSession    bool     `json:"backchannel_logout_session_supported"`
 }
 
+// publicCache lets everybody keep the documents, but not for long: keys are
+// rotated, and what works here is switched on and off.
+const publicCache = "public, max-age=15, stale-while-revalidate=15, stale-if-error=86400"
+
+// metadataOf is the discovery document of settings. Those are never changed: while
+// they are the same ones, so is the document.
+type metadataOf struct {
+	settings *tenant.Settings
+	document *web.Document
+}
+
 func (e *Endpoints) discovery(w http.ResponseWriter, r *http.Request) error {
 	t, err := e.d.Tenant.Settings(r.Context())
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Cache-Control", "public, max-age=15, stale-while-revalidate=15, stale-if-error=86400")
-	web.WriteJSON(w, http.StatusOK, web.TypeJSON, e.metadata(t))
+	kept := e.published.Load()
+	if kept == nil || kept.settings != t {
+		kept = &metadataOf{t, web.NewDocument(e.metadata(t), publicCache)}
+		e.published.Store(kept)
+	}
+	kept.document.Write(w)
 	return nil
 }
 
@@ -77,7 +93,7 @@ func (e *Endpoints) metadata(t *tenant.Settings) metadata {
 		ApprovalEndpoint:      e.issuer + "bc-authorize",
 		ApprovalModes:         []string{"poll"},
 		JWKS:                  e.issuer + ".well-known/jwks.json",
-		Scopes:                append(slices.Clone(userScopes), offlineAccess),
+		Scopes:                oauth.OIDCScopes,
 		ResponseTypes:         oauth.ResponseTypes,
 		Challenges:            []string{"S256", "plain"},
 		ResponseModes:         responseModes,
@@ -109,11 +125,16 @@ func (e *Endpoints) jwks(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Cache-Control", "public, max-age=15, stale-while-revalidate=15, stale-if-error=86400")
-	doc := e.d.Keys.JWKS
+	keys := e.d.Keys.JWKS
 	if t.RemoveAlgFromJWKS {
-		doc = e.d.Keys.BareJWKS
+		keys = e.d.Keys.BareJWKS
 	}
-	web.WriteJSON(w, http.StatusOK, web.TypeJSON, doc(r.Context()))
+	body := keys(r.Context())
+	kept := e.keySet.Load()
+	if kept == nil || !bytes.Equal(kept.Body(), body) {
+		kept = web.NewDocument(body, publicCache)
+		e.keySet.Store(kept)
+	}
+	kept.Write(w)
 	return nil
 }

@@ -223,7 +223,7 @@ func TestSignup(t *testing.T) {
 	}
 	w.events.list = nil
 	w.send(t, "POST", "/dbconnections/signup", ask(`"email":"ann@example.com"`))
-	if len(w.events.list) != 1 || w.events.list[0].Type != "fs" || w.events.list[0].Description != "The user already exists." || w.events.list[0].Connection != "Users" {
+	if len(w.events.list) != 1 || w.events.list[0].Type != "fs" || w.events.list[0].Description != "The user already exists." || w.events.list[0].Connection != "Users" || w.events.list[0].ConnectionID == "" {
 		t.Errorf("recorded %+v", w.events.list)
 	}
 }

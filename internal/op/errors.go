@@ -23,7 +23,6 @@ var (
 	errClient      = errs.New(errs.Unauthenticated, "access_denied", "Unauthorized")
 	errNoAudience  = errs.New(errs.Forbidden, "access_denied", "No audience parameter was provided, and no default audience has been configured")
 	errNoDirectory = errs.New(errs.Internal, "server_error", "Authorization server not configured with default connection.")
-	errScopeType   = errs.New(errs.Invalid, "invalid_scope", "Scope must be an array or a string")
 	errThirdParty  = errs.New(errs.Forbidden, "access_denied", "Third-party applications cannot use this grant: it leaves no room for consent.")
 	errRealm       = errs.New(errs.Invalid, "invalid_request", "unknown or invalid realm")
 	errDisabled    = errs.New(errs.Invalid, "invalid_request", "the connection was disabled")

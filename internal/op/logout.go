@@ -11,7 +11,6 @@ import (
 	"mangrove/internal/errs"
 	"mangrove/internal/oauth"
 	"mangrove/internal/session"
-	"mangrove/internal/user"
 	"mangrove/internal/web"
 )
 
@@ -61,14 +60,8 @@ func navigated(r *http.Request) bool {
 
 // staysSignedIn keeps a record of a refused logout.
 func (e *Endpoints) staysSignedIn(r *http.Request, p parameters, err error) error {
-	event := e.event(audit.LogoutFailed, logoutActor(r, p.get("client_id")))
-	event.Description = problemOf(err).text
-	_ = e.d.Audit.AppendEvents(context.WithoutCancel(r.Context()), event) // the refusal stands
+	e.recordFailure(r.Context(), audit.LogoutFailed, actorOf(r, p.get("client_id")), problemOf(err).text)
 	return err
-}
-
-func logoutActor(r *http.Request, clientID string) user.Actor {
-	return user.Actor{ClientID: clip(clientID), IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
 }
 
 // signOut ends the browser's session on the server, with its record, tells the
@@ -78,7 +71,7 @@ func (e *Endpoints) signOut(w http.ResponseWriter, r *http.Request, clientID str
 	s, err := e.Session(r)
 	switch {
 	case err == nil:
-		event := e.event(audit.LogoutOK, logoutActor(r, clientID))
+		event := e.event(audit.LogoutOK, actorOf(r, clientID))
 		event.UserID, event.ConnectionID = s.UserID, s.ConnectionID
 		if err := e.SignedOut(ctx, s, event); err != nil {
 			return err

@@ -14,7 +14,7 @@ import (
 )
 
 // clientCredentials is a client asking for itself (reference/authentication.md §3.6).
-func (e *Endpoints) clientCredentials(ctx context.Context, t *tokenRequest) (tokenResponse, error) {
+func (e *Endpoints) clientCredentials(ctx context.Context, t *clientRequest) (tokenResponse, error) {
 	c := t.client
 	if !c.proven {
 		return tokenResponse{}, errClient

@@ -286,6 +286,9 @@ func TestMFAOutOfBand(t *testing.T) {
 	}
 	code, body := ask(`,"challenge_type":"otp"`)
 	wants(t, "a type that ann has not", code, body, 403, `{"error":"unsupported_challenge_type","error_description":"User does not have any of the specified challenge types enrolled"}`)
+	if list := g.events.types(); !strings.HasSuffix(list, audit.FactorFailed) {
+		t.Errorf("the refusal has no record: %s", list)
+	}
 	code, body = g.send2(t, "/mfa/challenge", `{"client_id":"`+webApp+`","client_secret":"wrong","mfa_token":"`+token+`"}`)
 	wants(t, "a wrong secret", code, body, 401, "access_denied")
 	code, body = ask(`,"challenge_type":"otp oob","oob_channel":"email"`)

@@ -31,15 +31,15 @@ type mfaGrant struct {
 	needed []string // parameters
 	wrong  error    // how a refusal is worded
 	// check judges what was shown.
-	check func(ctx context.Context, t *tokenRequest, u *user.User) (method, recovery string, err error)
+	check func(ctx context.Context, t *clientRequest, u *user.User) (method, recovery string, err error)
 	// confirm judges the first code of an enrollment that began with an access token
 	// for the MFA endpoints; nil: nothing is enrolled so.
-	confirm func(ctx context.Context, t *tokenRequest, u *user.User, proven bool) (method string, err error)
+	confirm func(ctx context.Context, t *clientRequest, u *user.User, proven bool) (method string, err error)
 }
 
 // mfa makes the handler of one of the grants.
-func (e *Endpoints) mfa(g mfaGrant) func(context.Context, *tokenRequest) (tokenResponse, error) {
-	return func(ctx context.Context, t *tokenRequest) (tokenResponse, error) {
+func (e *Endpoints) mfa(g mfaGrant) func(context.Context, *clientRequest) (tokenResponse, error) {
+	return func(ctx context.Context, t *clientRequest) (tokenResponse, error) {
 		if e.d.Factors == nil {
 			return tokenResponse{}, factor.ErrMalformed
 		}
@@ -51,10 +51,7 @@ func (e *Endpoints) mfa(g mfaGrant) func(context.Context, *tokenRequest) (tokenR
 		if strings.Contains(t.params["mfa_token"], ".") {
 			return e.confirmFactor(ctx, t, g)
 		}
-		m, err := e.d.Factors.Token(ctx, t.params["mfa_token"])
-		if err == nil && m.ClientID != t.client.ID {
-			err = factor.ErrMalformed
-		}
+		m, err := e.mfaToken(ctx, t.params["mfa_token"], t.client.ID)
 		if err != nil {
 			return tokenResponse{}, err
 		}
@@ -93,7 +90,7 @@ func (e *Endpoints) mfa(g mfaGrant) func(context.Context, *tokenRequest) (tokenR
 // confirmFactor completes an enrollment that began with an access token for the
 // MFA endpoints, which comes in the place of the mfa_token. The answer is another
 // such token, which says that a second factor was shown.
-func (e *Endpoints) confirmFactor(ctx context.Context, t *tokenRequest, g mfaGrant) (tokenResponse, error) {
+func (e *Endpoints) confirmFactor(ctx context.Context, t *clientRequest, g mfaGrant) (tokenResponse, error) {
 	b, err := e.mfaBearer(ctx, t.params["mfa_token"])
 	if errors.Is(err, errToken) || err == nil && (b.ClientID != t.client.ID || g.confirm == nil) {
 		return tokenResponse{}, factor.ErrMalformed
@@ -123,26 +120,27 @@ func (e *Endpoints) confirmFactor(ctx context.Context, t *tokenRequest, g mfaGra
 }
 
 // asking is t with scope and audience of the grant that was interrupted.
-func (t *tokenRequest) asking(g factor.Grant) *tokenRequest {
+func (t *clientRequest) asking(g factor.Grant) *clientRequest {
 	c := *t
 	c.params = maps.Clone(t.params)
 	c.params["scope"], c.params["audience"] = g.Scope, g.Audience
 	return &c
 }
 
-func (t *tokenRequest) shows() factor.Actor {
+// shows is who shows a proof.
+func (t *clientRequest) shows() factor.Actor {
 	return factor.Actor{Actor: t.actor, Language: requestLanguage(t.http)}
 }
 
-func (e *Endpoints) showOTP(ctx context.Context, t *tokenRequest, u *user.User) (string, string, error) {
+func (e *Endpoints) showOTP(ctx context.Context, t *clientRequest, u *user.User) (string, string, error) {
 	return session.OTP, "", e.d.Factors.CheckOTP(ctx, u, t.params["otp"], t.shows())
 }
 
-func (e *Endpoints) confirmOTP(ctx context.Context, t *tokenRequest, u *user.User, proven bool) (string, error) {
+func (e *Endpoints) confirmOTP(ctx context.Context, t *clientRequest, u *user.User, proven bool) (string, error) {
 	return session.OTP, e.d.Factors.ConfirmOTP(ctx, u, t.params["otp"], proven, t.shows())
 }
 
-func (e *Endpoints) confirmOOB(ctx context.Context, t *tokenRequest, u *user.User, proven bool) (string, error) {
+func (e *Endpoints) confirmOOB(ctx context.Context, t *clientRequest, u *user.User, proven bool) (string, error) {
 	kind, err := e.d.Factors.ConfirmCode(ctx, u, t.params["oob_code"], t.params["binding_code"], proven, t.shows())
 	return codeMethod(kind), err
 }
@@ -155,12 +153,12 @@ func codeMethod(k factor.Kind) string {
 	return session.EmailCode
 }
 
-func (e *Endpoints) showOOB(ctx context.Context, t *tokenRequest, u *user.User) (string, string, error) {
+func (e *Endpoints) showOOB(ctx context.Context, t *clientRequest, u *user.User) (string, string, error) {
 	kind, err := e.d.Factors.CheckCode(ctx, u, t.params["oob_code"], t.params["binding_code"], t.shows())
 	return codeMethod(kind), "", err
 }
 
-func (e *Endpoints) showRecovery(ctx context.Context, t *tokenRequest, u *user.User) (string, string, error) {
+func (e *Endpoints) showRecovery(ctx context.Context, t *clientRequest, u *user.User) (string, string, error) {
 	next, err := e.d.Factors.CheckRecovery(ctx, u, t.params["recovery_code"], t.shows())
 	return session.Recovery, next, err
 }

@@ -3,6 +3,7 @@ package op
 import (
 	"context"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -30,9 +31,6 @@ import (
 
 // CodeLifetime of an authorization code (security.md 53).
 const CodeLifetime = time.Minute
-
-// opaqueLifetime of a /userinfo token in seconds (reference/authentication.md §3.2).
-const opaqueLifetime = 86400
 
 // Deps is what the endpoints need. All but the last are required.
 type Deps struct {
@@ -110,6 +108,9 @@ type Endpoints struct {
 	// Message is the page that posts the answer to the window that opened or frames
 	// it, if that is of the origin (reference/authentication.md §2.7).
 	Message func(w http.ResponseWriter, r *http.Request, origin string, answer []Parameter) error
+	// FormPost is the page that posts the answer to the address
+	// (reference/authentication.md §2.3), which is of the web.
+	FormPost func(w http.ResponseWriter, r *http.Request, action string, answer []Parameter) error
 	// ErrorPage shows a failure to a person whose browser cannot be sent on.
 	ErrorPage func(w http.ResponseWriter, r *http.Request, status int, title, text string)
 
@@ -120,6 +121,9 @@ type Endpoints struct {
 	grants   map[string]grantType
 	buckets  web.Buckets[bucketName]
 	mfaAPI   *resourceserver.ResourceServer
+
+	published atomic.Pointer[metadataOf]
+	keySet    atomic.Pointer[web.Document]
 }
 
 // New makes the endpoints.
@@ -145,6 +149,7 @@ func New(d Deps) *Endpoints {
 		ConfirmLogout: func(http.ResponseWriter, *http.Request, []Parameter) error { return errNoPage },
 		SignedOutPage: func(http.ResponseWriter, *http.Request) error { return errNoPage },
 		Message:       func(http.ResponseWriter, *http.Request, string, []Parameter) error { return errNoPage },
+		FormPost:      func(http.ResponseWriter, *http.Request, string, []Parameter) error { return errNoPage },
 		Session:       func(*http.Request) (session.Session, error) { return session.Session{}, session.ErrNone },
 		EndSession:    func(http.ResponseWriter, *http.Request) error { return nil },
 		Browser:       func(*http.Request) string { return "" },
@@ -200,13 +205,13 @@ func (e *Endpoints) Mount(r chi.Router) {
 		{"/authorize", []string{"GET", "POST"}, e.authorize, e.renderPage, corsNone},
 		{"/oauth/token", []string{"POST"}, e.token, renderToken, corsClient},
 		{"/oauth/revoke", []string{"POST"}, e.revoke, renderToken, corsClient},
-		{"/oauth/device/code", []string{"POST"}, e.deviceAuthorization, renderOAuth, corsClient},
-		{"/bc-authorize", []string{"POST"}, e.askApproval, renderOAuth, corsNone},
+		{"/oauth/device/code", []string{"POST"}, e.clientEndpoint(audit.DeviceNotAsked, http.StatusOK, e.deviceAuthorization), renderOAuth, corsClient},
+		{"/bc-authorize", []string{"POST"}, e.clientEndpoint(audit.ApprovalNotAsked, http.StatusOK, e.askApproval), renderOAuth, corsNone},
 		{"/userinfo", []string{"GET", "POST"}, e.userinfo, renderUserinfo, corsAnyone},
-		{"/mfa/authenticators", []string{"GET"}, e.authenticators, renderOAuth, corsAnyone},
-		{"/mfa/authenticators/{id}", []string{"DELETE"}, e.removeAuthenticator, renderToken, corsAnyone},
-		{"/mfa/associate", []string{"POST"}, e.associate, renderOAuth, corsAnyone},
-		{"/mfa/challenge", []string{"POST"}, e.challenge, renderOAuth, corsClient},
+		{"/mfa/authenticators", []string{"GET"}, e.mfaEndpoint(e.authenticators), renderOAuth, corsAnyone},
+		{"/mfa/authenticators/{id}", []string{"DELETE"}, e.mfaEndpoint(e.removeAuthenticator), renderToken, corsAnyone},
+		{"/mfa/associate", []string{"POST"}, e.mfaEndpoint(e.associate), renderOAuth, corsAnyone},
+		{"/mfa/challenge", []string{"POST"}, e.mfaEndpoint(e.clientEndpoint(audit.FactorFailed, http.StatusOK, e.challenge)), renderOAuth, corsClient},
 		{"/passkey/challenge", []string{"POST"}, e.passkeyEndpoint(audit.LoginFailed, e.challengePasskey), renderOAuth, corsClient},
 		{"/passkey/register", []string{"POST"}, e.passkeyEndpoint(audit.SignupFailed, e.registerPasskey), renderOAuth, corsClient},
 		{"/oidc/register", []string{"POST"}, e.registerClient, renderOAuth, corsAnyone},

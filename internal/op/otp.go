@@ -16,7 +16,7 @@ const passwordlessOTP = "http://auth0.com/oauth/grant-type/passwordless/otp"
 
 // otp signs a user in by a code that was sent to them (reference/authentication.md
 // §3.9). As with passwords, everything else is checked before.
-func (e *Endpoints) otp(ctx context.Context, t *tokenRequest) (tokenResponse, error) {
+func (e *Endpoints) otp(ctx context.Context, t *clientRequest) (tokenResponse, error) {
 	c, p := t.client, t.params
 	for _, name := range []string{"username", "otp", "realm"} {
 		if p[name] == "" {

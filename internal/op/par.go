@@ -13,7 +13,6 @@ import (
 	"mangrove/internal/oauth"
 	"mangrove/internal/pushed"
 	"mangrove/internal/tenant"
-	"mangrove/internal/user"
 	"mangrove/internal/web"
 )
 
@@ -26,36 +25,20 @@ var credentialParams = []string{"client_secret", "client_assertion", "client_ass
 // client, then the whole authorization request as /authorize checks it.
 func (e *Endpoints) push(w http.ResponseWriter, r *http.Request) error {
 	web.NoStore(w)
-	ctx := r.Context()
-	t, err := e.d.Tenant.Settings(ctx)
+	t, err := e.d.Tenant.Settings(r.Context())
 	if err != nil {
 		return err
 	}
 	if !t.PARSupported {
 		return errNoPAR
 	}
-	form, err := web.Params(r)
-	if err != nil {
-		return err
-	}
-	c, id, err := e.authenticate(ctx, w, r, form)
-	a := user.Actor{ClientID: clip(id), IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
-	if c.Client != nil {
-		a = e.actor(r, c)
-	}
-	var uri string
-	if err == nil {
-		uri, err = e.keepRequest(r, c.Client, t, form)
-	}
-	if err != nil {
-		e.recordFailure(ctx, audit.PushedRequestNo, a, problemOf(err).text)
-		return err
-	}
-	web.WriteJSON(w, http.StatusCreated, web.TypeJSON, struct {
-		RequestURI string `json:"request_uri"`
-		ExpiresIn  int64  `json:"expires_in"`
-	}{uri, c.Settings().PARExpiry})
-	return nil
+	return e.clientEndpoint(audit.PushedRequestNo, http.StatusCreated, func(_ context.Context, q *clientRequest) (any, error) {
+		uri, err := e.keepRequest(r, q.client.Client, t, q.params)
+		return struct {
+			RequestURI string `json:"request_uri"`
+			ExpiresIn  int64  `json:"expires_in"`
+		}{uri, q.client.Settings().PARExpiry}, err
+	})(w, r)
 }
 
 // keepRequest checks and stores a pushed request.

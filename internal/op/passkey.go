@@ -43,38 +43,24 @@ type passkeyAnswer struct {
 	Options json.RawMessage `json:"authn_params_public_key"`
 }
 
+// passkeyCeremony makes a question for authenticators: the secret by which it is
+// known again, and the options of WebAuthn as JSON.
+type passkeyCeremony func(ctx context.Context, q *clientRequest, conn *connection.Connection) (secret, options string, err error)
+
 // passkeyEndpoint is POST /passkey/challenge and /passkey/register: begin makes
 // the ceremony, failure is the type of the record of a refusal.
-func (e *Endpoints) passkeyEndpoint(failure string, begin func(ctx context.Context, p map[string]string, c caller, conn *connection.Connection) (secret, options string, err error)) web.Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		web.NoStore(w)
-		p, err := web.Params(r)
-		if err != nil {
-			return err
-		}
-		ctx := r.Context()
-		c, id, err := e.authenticate(ctx, w, r, p)
-		a := user.Actor{ClientID: clip(id), IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
-		var conn *connection.Connection
-		if err == nil {
-			conn, err = e.passkeyConnection(ctx, c, p["realm"])
-		}
-		var secret, options string
-		if err == nil {
-			secret, options, err = begin(ctx, p, c, conn)
+func (e *Endpoints) passkeyEndpoint(failure string, begin passkeyCeremony) web.Handler {
+	return e.clientEndpoint(failure, http.StatusOK, func(ctx context.Context, q *clientRequest) (any, error) {
+		conn, err := e.passkeyConnection(ctx, q.client, q.params["realm"])
+		if conn != nil {
+			q.event.Connection, q.event.ConnectionID = conn.Name, conn.ID
 		}
 		if err != nil {
-			event := e.event(failure, a)
-			event.Description = problemOf(err).text
-			if conn != nil {
-				event.Connection, event.ConnectionID = conn.Name, conn.ID
-			}
-			_ = e.d.Audit.AppendEvents(context.WithoutCancel(ctx), event) // the refusal stands
-			return err
+			return nil, err
 		}
-		web.WriteJSON(w, http.StatusOK, web.TypeJSON, passkeyAnswer{secret, json.RawMessage(options)})
-		return nil
-	}
+		secret, options, err := begin(ctx, q, conn)
+		return passkeyAnswer{secret, json.RawMessage(options)}, err
+	})
 }
 
 // passkeyConnection is the database in which the client's users may have
@@ -122,14 +108,14 @@ func (e *Endpoints) passkeysOf(conn *connection.Connection, clientID string) err
 
 // challengePasskey is POST /passkey/challenge. Whose passkey it will be is told by
 // the answer: the challenge is the same for everybody.
-func (e *Endpoints) challengePasskey(ctx context.Context, _ map[string]string, c caller, conn *connection.Connection) (secret, options string, err error) {
-	return e.d.Factors.AppChallenge(ctx, factor.PasskeySession{ClientID: c.ID, ConnectionID: conn.ID})
+func (e *Endpoints) challengePasskey(ctx context.Context, q *clientRequest, conn *connection.Connection) (secret, options string, err error) {
+	return e.d.Factors.AppChallenge(ctx, factor.PasskeySession{ClientID: q.client.ID, ConnectionID: conn.ID})
 }
 
 // registerPasskey is POST /passkey/register. It creates nobody, and does not tell
 // whether there is such a user: the grant does both.
-func (e *Endpoints) registerPasskey(ctx context.Context, p map[string]string, c caller, conn *connection.Connection) (secret, options string, err error) {
-	body, err := signupProfile(p)
+func (e *Endpoints) registerPasskey(ctx context.Context, q *clientRequest, conn *connection.Connection) (secret, options string, err error) {
+	body, err := signupProfile(q.params)
 	if err != nil {
 		return "", "", err
 	}
@@ -147,7 +133,7 @@ func (e *Endpoints) registerPasskey(ctx context.Context, p map[string]string, c 
 		return "", "", err
 	}
 	return e.d.Factors.AppSignUp(ctx, factor.PasskeySession{
-		ClientID: c.ID, ConnectionID: conn.ID, New: kept, Name: factor.AccountOf(&user.User{Profile: made}),
+		ClientID: q.client.ID, ConnectionID: conn.ID, New: kept, Name: factor.AccountOf(&user.User{Profile: made}),
 	})
 }
 
@@ -219,7 +205,7 @@ func signupProblem(err error, tells bool) error {
 
 // passkey is the grant of an answer to a ceremony. A passkey has seen its owner,
 // so that it is both factors.
-func (e *Endpoints) passkey(ctx context.Context, t *tokenRequest) (tokenResponse, error) {
+func (e *Endpoints) passkey(ctx context.Context, t *clientRequest) (tokenResponse, error) {
 	c, p := t.client, t.params
 	for _, name := range []string{"auth_session", "authn_response"} {
 		if p[name] == "" {
@@ -273,7 +259,7 @@ func (e *Endpoints) passkey(ctx context.Context, t *tokenRequest) (tokenResponse
 }
 
 // passkeyUser finds whose passkey answered, or creates somebody new with theirs.
-func (e *Endpoints) passkeyUser(ctx context.Context, t *tokenRequest, conn *connection.Connection, begun factor.PasskeySession) (*user.User, error) {
+func (e *Endpoints) passkeyUser(ctx context.Context, t *clientRequest, conn *connection.Connection, begun factor.PasskeySession) (*user.User, error) {
 	origins := appOrigins(t.client.Client, e.d.Factors.Keys.RPID())
 	answer := t.params["authn_response"]
 	if begun.New != nil {
@@ -293,7 +279,7 @@ func (e *Endpoints) passkeyUser(ctx context.Context, t *tokenRequest, conn *conn
 	return u, nil
 }
 
-func (e *Endpoints) passkeySignUp(ctx context.Context, t *tokenRequest, conn *connection.Connection, begun factor.PasskeySession, answer string, origins []string) (*user.User, error) {
+func (e *Endpoints) passkeySignUp(ctx context.Context, t *clientRequest, conn *connection.Connection, begun factor.PasskeySession, answer string, origins []string) (*user.User, error) {
 	var body map[string]json.RawMessage
 	if err := json.Unmarshal(begun.New, &body); err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 
 // password is the grant without a realm: it signs in to the tenant's default
 // directory, which is named, not found by realm.
-func (e *Endpoints) password(ctx context.Context, t *tokenRequest) (tokenResponse, error) {
+func (e *Endpoints) password(ctx context.Context, t *clientRequest) (tokenResponse, error) {
 	s, err := e.d.Tenant.Settings(ctx)
 	if err != nil {
 		return tokenResponse{}, err
@@ -25,13 +25,13 @@ func (e *Endpoints) password(ctx context.Context, t *tokenRequest) (tokenRespons
 }
 
 // passwordRealm is the grant that says where to sign in.
-func (e *Endpoints) passwordRealm(ctx context.Context, t *tokenRequest) (tokenResponse, error) {
+func (e *Endpoints) passwordRealm(ctx context.Context, t *clientRequest) (tokenResponse, error) {
 	return e.passwordAt(ctx, t, t.params["realm"], e.d.Connections.ConnectionByRealm)
 }
 
 // passwordAt signs a user in by name and password (reference/authentication.md §3.7).
 // Everything about the request is checked before the password is: a hash costs more.
-func (e *Endpoints) passwordAt(ctx context.Context, t *tokenRequest, realm string, find func(context.Context, string) (*connection.Connection, error)) (tokenResponse, error) {
+func (e *Endpoints) passwordAt(ctx context.Context, t *clientRequest, realm string, find func(context.Context, string) (*connection.Connection, error)) (tokenResponse, error) {
 	c, p := t.client, t.params
 	for _, sent := range []struct{ name, value string }{{"username", p["username"]}, {"password", p["password"]}, {"realm", realm}} {
 		if sent.value == "" {

@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/text/language"
-
 	"mangrove/internal/audit"
 	"mangrove/internal/client"
 	"mangrove/internal/connection"
@@ -164,7 +162,7 @@ func (e *Endpoints) startPasswordless(w http.ResponseWriter, r *http.Request) er
 		if conn != nil {
 			event.Connection, event.ConnectionID = conn.Name, conn.ID
 		}
-		_ = e.d.Audit.AppendEvents(context.WithoutCancel(ctx), event) // the refusal stands
+		e.recordRefusal(ctx, event)
 		return err
 	}
 	web.WriteJSON(w, http.StatusOK, web.TypeJSON, answer)
@@ -277,7 +275,7 @@ func (e *Endpoints) linkRequest(r *http.Request, c *client.Client, conn *connect
 	if params["response_type"] == "" {
 		params["response_type"] = "code"
 	}
-	params["scope"] = withoutRefresh(params["scope"])
+	params["scope"] = strings.Join(oauth.Without(strings.Fields(params["scope"]), []string{offlineAccess}), " ")
 	params["client_id"], params["connection"] = c.ID, conn.Name
 	v := url.Values{}
 	for name, value := range params {
@@ -295,86 +293,6 @@ func (e *Endpoints) linkRequest(r *http.Request, c *client.Client, conn *connect
 	default:
 		return nil, errs.New(errs.Invalid, "bad.authParams", "%s", f.Text)
 	}
-}
-
-func withoutRefresh(scope string) string {
-	return strings.Join(slices.DeleteFunc(strings.Fields(scope), func(s string) bool { return s == "offline_access" }), " ")
-}
-
-// requestLanguage is the language tag that the person would like best, as the
-// application or else the browser says; empty: it is not known.
-func requestLanguage(r *http.Request) string {
-	wish := r.Header.Get("X-Request-Language")
-	if wish == "" {
-		wish = r.Header.Get("Accept-Language")
-	}
-	if len(wish) > 256 {
-		return ""
-	}
-	tags, _, err := language.ParseAcceptLanguage(wish)
-	if err != nil || len(tags) == 0 || tags[0] == language.Und {
-		return ""
-	}
-	return tags[0].String()
-}
-
-// verifyPasswordless is POST /passwordless/verify, which says whether a code is
-// right and leaves it for the verify_redirect that follows.
-func (e *Endpoints) verifyPasswordless(w http.ResponseWriter, r *http.Request) error {
-	web.NoStore(w)
-	ctx := r.Context()
-	p, err := web.Params(r)
-	if err != nil {
-		return err
-	}
-	a := user.Actor{ClientID: clip(p["client_id"]), IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
-	if err = e.checkCode(ctx, p); err != nil {
-		event := e.event(audit.LoginFailed, a)
-		event.Description, event.Connection = problemOf(err).text, clip(p["connection"])
-		_ = e.d.Audit.AppendEvents(context.WithoutCancel(ctx), event) // the refusal stands
-		return err
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write([]byte("ok"))
-	return nil
-}
-
-// checkCode judges the code of a verify.
-func (e *Endpoints) checkCode(ctx context.Context, p map[string]string) error {
-	// The older form of the request has the names of the password grant.
-	name, code := p["email"], p["verification_code"]
-	if name == "" {
-		name = p["phone_number"]
-	}
-	if name == "" {
-		name = p["username"]
-	}
-	if code == "" {
-		code = p["password"]
-	}
-	switch {
-	case p["connection"] == "":
-		return errProperty("connection")
-	case code == "":
-		return errMissing("verification_code")
-	}
-	conn, err := e.passwordlessConnection(ctx, p["connection"])
-	if err != nil {
-		return err
-	}
-	if id := p["client_id"]; !conn.Active() || id != "" && !conn.EnabledFor(id) {
-		return errStartDisabled
-	}
-	err = e.d.Passwordless.Check(ctx, passwordless.Attempt{Connection: conn, Recipient: name, Code: code})
-	switch f := errs.From(err); {
-	case err == nil:
-		return nil
-	case errors.Is(err, passwordless.ErrTries):
-		return errs.New(errs.TooMany, "too_many_attempts", "%s", f.Text)
-	case f.Code == "invalid_grant":
-		return errs.New(errs.Unauthenticated, "invalid_user_password", "%s", f.Text)
-	}
-	return err
 }
 
 // renderPasswordless is renderOAuth in the content type of these endpoints. It

@@ -1,7 +1,6 @@
 package op
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -19,61 +18,32 @@ import (
 	"mangrove/internal/letter"
 	"mangrove/internal/passwordless"
 	"mangrove/internal/profile"
-	"mangrove/internal/store"
+	"mangrove/internal/store/storetest"
 	"mangrove/internal/tenant"
 	"mangrove/internal/user"
 )
 
-// mailbox keeps what passwordless sends, beside the store.
-type mailbox struct {
-	*store.Store
-	mu      sync.Mutex
-	letters []letter.Letter
-	texts   []passwordless.Text
-	broken  error // of the SMS gateway
-}
-
-func (m *mailbox) IssueCode(ctx context.Context, c *passwordless.Code, now int64, b []passwordless.Budget, letters []letter.Letter, e audit.Event) error {
-	if err := m.Store.IssueCode(ctx, c, now, b, letters, e); err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.letters = append(m.letters, letters...)
-	return nil
-}
-
-func (m *mailbox) SendText(_ context.Context, _ *connection.Connection, t passwordless.Text) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.texts = append(m.texts, t)
-	return m.broken
-}
+// mailbox is what passwordless sends.
+type mailbox struct{ storetest.Mailbox }
 
 func (m *mailbox) last(tb testing.TB) letter.Letter {
 	tb.Helper()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.letters) == 0 {
-		tb.Fatal("no mail was sent")
-	}
-	return m.letters[len(m.letters)-1]
+	return latest(tb, m.Letters())
 }
 
 func (m *mailbox) text(tb testing.TB) passwordless.Text {
 	tb.Helper()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.texts) == 0 {
-		tb.Fatal("no SMS was sent")
-	}
-	return m.texts[len(m.texts)-1]
+	return latest(tb, m.Texts())
 }
 
-func (m *mailbox) sent() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.letters) + len(m.texts)
+func (m *mailbox) sent() int { return len(m.Letters()) + len(m.Texts()) }
+
+func latest[T any](tb testing.TB, list []T) T {
+	tb.Helper()
+	if len(list) == 0 {
+		tb.Fatal("nothing was sent")
+	}
+	return list[len(list)-1]
 }
 
 const otpGrant = `"http://auth0.com/oauth/grant-type/passwordless/otp"`
@@ -178,7 +148,7 @@ func TestPasswordlessSMS(t *testing.T) {
 	if status, got := w.exchange(t, "sms", "+4790000000", sms.Code); status != 200 || got["access_token"] == "" {
 		t.Errorf("%d %v", status, got)
 	}
-	w.mailbox.broken = errs.New(errs.Invalid, "sms_provider_error", "Authentication failed while calling the SMS gateway: 401")
+	w.mailbox.Broken = errs.New(errs.Invalid, "sms_provider_error", "Authentication failed while calling the SMS gateway: 401")
 	if status, got := w.start(t, body); status != 400 || got != `{"error":"sms_provider_error","error_description":"Authentication failed while calling the SMS gateway: 401"}` {
 		t.Errorf("%d %s", status, got)
 	}

@@ -46,7 +46,7 @@ const rounds = 5
 // refreshToken gives new tokens for a refresh token (reference/authentication.md
 // §3.8). What it was issued for may have changed since: the user, the API, the
 // client's grant for it.
-func (e *Endpoints) refreshToken(ctx context.Context, t *tokenRequest) (tokenResponse, error) {
+func (e *Endpoints) refreshToken(ctx context.Context, t *clientRequest) (tokenResponse, error) {
 	text := t.params["refresh_token"]
 	if text == "" {
 		return tokenResponse{}, errMissing("refresh_token")
@@ -71,7 +71,7 @@ func (e *Endpoints) refreshToken(ctx context.Context, t *tokenRequest) (tokenRes
 
 var errBusy = errs.New(errs.Unavailable, "temporarily_unavailable", "The refresh token is used by too many at once.")
 
-func (e *Endpoints) exchange(ctx context.Context, t *tokenRequest, text string, secret refresh.Secret, ask refresh.Ask) (tokenResponse, error) {
+func (e *Endpoints) exchange(ctx context.Context, t *clientRequest, text string, secret refresh.Secret, ask refresh.Ask) (tokenResponse, error) {
 	family, err := e.d.Refresh.RefreshToken(ctx, secret.Family)
 	if err != nil {
 		return tokenResponse{}, err
@@ -137,7 +137,7 @@ func (e *Endpoints) lost(ctx context.Context, family *refresh.Token) error {
 
 // reused ends the family of a token that came twice: one of the two who hold it
 // stole it.
-func (e *Endpoints) reused(ctx context.Context, t *tokenRequest, family *refresh.Token) error {
+func (e *Endpoints) reused(ctx context.Context, t *clientRequest, family *refresh.Token) error {
 	event := t.event
 	event.Type, event.Description = audit.RefreshReused, "A refresh token was used again; all that came of the same sign-in were revoked."
 	// Who calls off the request must not save the family by it.
@@ -151,7 +151,7 @@ func (e *Endpoints) reused(ctx context.Context, t *tokenRequest, family *refresh
 
 // renewed is what the token may still give: of what it was issued for, what the
 // API has, the client's grant allows and the policy lists today.
-func (e *Endpoints) renewed(ctx context.Context, t *tokenRequest, family *refresh.Token, u *user.User, ask refresh.Ask) (userTokens, error) {
+func (e *Endpoints) renewed(ctx context.Context, t *clientRequest, family *refresh.Token, u *user.User, ask refresh.Ask) (userTokens, error) {
 	c := t.client
 	tokens := userTokens{user: u, gty: token.GrantRefresh, methods: family.Methods, sessionID: family.SessionID}
 	if family.WantsAuthTime {

@@ -51,7 +51,7 @@ func (e *Endpoints) registerClient(w http.ResponseWriter, r *http.Request) error
 	c, err := e.registered(r, t.RegistersPermissive, by)
 	if err != nil {
 		by.Type, by.At, by.Description = audit.Warning, e.d.Now().UnixMicro(), "A client could not register: "+problemOf(err).text
-		_ = e.d.Audit.AppendEvents(context.WithoutCancel(ctx), by) // the refusal stands all the same
+		e.recordRefusal(ctx, by)
 		return err
 	}
 	s := c.Settings()

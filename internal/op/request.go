@@ -112,22 +112,10 @@ func validate(p parameters, c *client.Client, redirect string, t *tenant.Setting
 	// Read first, so that an error about anything else is known to be silent.
 	promptError := prompts(p, &req)
 	s := c.Settings()
-	switch {
-	case len(p.doubled) > 0:
-		return req, authorizeError("invalid_request", "Parameter sent more than once: "+clip(p.doubled[0]))
-	case p.get("request") != "":
-		return req, authorizeError("request_not_supported", "Request objects are not supported.")
-	case p.get("request_uri") != "":
-		return req, authorizeError("request_uri_not_supported", "Request URIs are not supported.")
-	case p.get("response_type") == "":
-		return req, authorizeError("invalid_request", "Missing required parameter: response_type")
-	case !known:
-		return req, authorizeError("unsupported_response_type", "Unsupported response type: "+clip(p.get("response_type")))
-	case !modeKnown && p.get("response_mode") == oauth.Query:
-		return req, authorizeError("invalid_request", "response_mode query cannot carry tokens.")
-	case !modeKnown:
-		return req, authorizeError("invalid_request", "Unsupported response mode: "+clip(p.get("response_mode")))
-	case s.RequirePAR && !p.pushed:
+	if err := understood(p, known, modeKnown); err != nil {
+		return req, err
+	}
+	if s.RequirePAR && !p.pushed {
 		return req, authorizeError("invalid_request", "Pushed authorization requests are required for this client.")
 	}
 	if err := permitted(s, response); err != nil {
@@ -151,14 +139,44 @@ func validate(p parameters, c *client.Client, redirect string, t *tenant.Setting
 	if response.IDToken && !contains(req.Scope, "openid") {
 		return req, authorizeError("invalid_request", "An id_token takes the scope openid.")
 	}
-	if text := p.get("max_age"); text != "" {
-		n, err := strconv.ParseInt(text, 10, 64)
-		if err != nil || n < 0 {
-			return req, authorizeError("invalid_request", "max_age must be a number of seconds.")
-		}
-		req.MaxAge = &n
+	err := readMaxAge(p, &req)
+	return req, err
+}
+
+// understood refuses what the parameters cannot mean; known, modeKnown: the
+// response type is one, and the mode goes with it.
+func understood(p parameters, known, modeKnown bool) *oauth.AuthorizeError {
+	switch {
+	case len(p.doubled) > 0:
+		return authorizeError("invalid_request", "Parameter sent more than once: "+clip(p.doubled[0]))
+	case p.get("request") != "":
+		return authorizeError("request_not_supported", "Request objects are not supported.")
+	case p.get("request_uri") != "":
+		return authorizeError("request_uri_not_supported", "Request URIs are not supported.")
+	case p.get("response_type") == "":
+		return authorizeError("invalid_request", "Missing required parameter: response_type")
+	case !known:
+		return authorizeError("unsupported_response_type", "Unsupported response type: "+clip(p.get("response_type")))
+	case !modeKnown && p.get("response_mode") == oauth.Query:
+		return authorizeError("invalid_request", "response_mode query cannot carry tokens.")
+	case !modeKnown:
+		return authorizeError("invalid_request", "Unsupported response mode: "+clip(p.get("response_mode")))
 	}
-	return req, nil
+	return nil
+}
+
+// readMaxAge reads max_age.
+func readMaxAge(p parameters, req *oauth.AuthorizeRequest) *oauth.AuthorizeError {
+	text := p.get("max_age")
+	if text == "" {
+		return nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 {
+		return authorizeError("invalid_request", "max_age must be a number of seconds.")
+	}
+	req.MaxAge = &n
+	return nil
 }
 
 // permitted says whether the client may have such an answer at all. It is asked

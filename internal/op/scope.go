@@ -11,27 +11,27 @@ import (
 	"mangrove/internal/resourceserver"
 	"mangrove/internal/role"
 	"mangrove/internal/user"
+	"mangrove/internal/web"
 )
 
-// userScopes are the scopes that every user grant may have, in the order of the
-// recorded answer to a password grant without scope.
-var userScopes = []string{"openid", "profile", "email", "address", "phone"}
+// userScopes are the scopes that a user grant gets without asking for any.
+var userScopes = oauth.Without(oauth.OIDCScopes, []string{offlineAccess})
 
 // offlineAccess asks for a refresh token. It has to be asked for by name.
 const offlineAccess = "offline_access"
 
 // scopeParam reads the scope parameter: a list of words, or the JSON array that
-// JSON bodies may have instead.
+// JSON bodies may have instead. Error: web.ErrScope.
 func scopeParam(text string) ([]string, error) {
 	switch {
 	case strings.HasPrefix(text, "["):
 		var list []string
 		if json.Unmarshal([]byte(text), &list) != nil {
-			return nil, errScopeType
+			return nil, web.ErrScope
 		}
 		return oauth.ParseScope(strings.Join(list, " ")), nil
 	case strings.HasPrefix(text, "{"):
-		return nil, errScopeType
+		return nil, web.ErrScope
 	}
 	return oauth.ParseScope(text), nil
 }
@@ -48,7 +48,7 @@ func apiScopes(s *resourceserver.Settings) []string {
 // held is what is left of the scopes of a role-based API for a user with the
 // permissions; what OpenID Connect defines is about the user alone and stays.
 func held(scopes, permissions []string) []string {
-	return oauth.Intersect(scopes, slices.Concat(userScopes, []string{offlineAccess}, permissions))
+	return oauth.Intersect(scopes, slices.Concat(oauth.OIDCScopes, permissions))
 }
 
 // mayRefresh reports whether a client may keep a refresh token for the API (nil:

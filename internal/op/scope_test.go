@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"mangrove/internal/resourceserver"
+	"mangrove/internal/web"
 )
 
 func TestScopeParam(t *testing.T) {
@@ -18,9 +19,9 @@ func TestScopeParam(t *testing.T) {
 		{"openid  profile openid", "openid profile", nil},
 		{`["openid","read:a b"]`, "openid read:a b", nil},
 		{`[]`, "", nil},
-		{`[1]`, "", errScopeType},
-		{`["a"`, "", errScopeType},
-		{`{"a":1}`, "", errScopeType},
+		{`[1]`, "", web.ErrScope},
+		{`["a"`, "", web.ErrScope},
+		{`{"a":1}`, "", web.ErrScope},
 		{`5`, "5", nil},
 	} {
 		got, err := scopeParam(row.in)

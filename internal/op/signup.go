@@ -42,7 +42,8 @@ func (e *Endpoints) signup(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	text := func(name string) string { return profile.TextOf(body[name]) }
-	a := user.Actor{ClientID: clip(text("client_id")), IP: web.ClientIP(r), UserAgent: web.UserAgent(r), Language: requestLanguage(r)}
+	a := actorOf(r, text("client_id"))
+	a.Language = requestLanguage(r)
 	u, err := e.register(ctx, w, r, body, a)
 	if err != nil {
 		t, failed := e.d.Tenant.Settings(ctx)
@@ -51,8 +52,11 @@ func (e *Endpoints) signup(w http.ResponseWriter, r *http.Request) error {
 		}
 		event := e.event(audit.SignupFailed, a)
 		event.Connection = clip(text("connection"))
+		if c, err := e.d.Connections.ConnectionByName(ctx, text("connection")); err == nil {
+			event.ConnectionID = c.ID
+		}
 		event.Description = signupFailure(err)
-		_ = e.d.Audit.AppendEvents(context.WithoutCancel(ctx), event) // the refusal stands
+		e.recordRefusal(ctx, event)
 		return signupRefusal(err, t.SignupTellsUserExists)
 	}
 	web.WriteJSON(w, http.StatusOK, web.TypeJSON, signupAnswer(u, body))

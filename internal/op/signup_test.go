@@ -136,8 +136,15 @@ func TestSignupLanguage(t *testing.T) {
 	if rec.Code != 200 {
 		t.Fatalf("%d %s", rec.Code, rec.Body)
 	}
-	j, _, err := w.store.Claim(t.Context(), "me", w.at.UnixMicro()+1, w.at.UnixMicro()+1e9, job.VerificationEmail)
-	if err != nil || j == nil || !strings.Contains(string(j.Params), `"language":"de-AT"`) {
-		t.Errorf("%+v %v", j, err)
+	var mails []string // ann's is among them, and which of the two comes first is open
+	for range 2 {
+		j, _, err := w.store.Claim(t.Context(), "me", w.at.UnixMicro()+1, w.at.UnixMicro()+1e9, job.VerificationEmail)
+		if err != nil || j == nil {
+			t.Fatalf("%+v %v", j, err)
+		}
+		mails = append(mails, string(j.Params))
+	}
+	if !strings.Contains(strings.Join(mails, " "), `"language":"de-AT"`) {
+		t.Errorf("%s", mails)
 	}
 }

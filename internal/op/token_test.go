@@ -75,7 +75,9 @@ func TestTokenErrors(t *testing.T) {
 		{"grant for users only", form("grant_type", "client_credentials", "client_id", webApp, "client_secret", secret, "audience", apiID), "", 403, `Client is not authorized`, "feccft"},
 		{"API denies clients", form(append(cc, "audience", "urn:deny")...), "", 403, `Client is not authorized`, "feccft"},
 		{"HS256", form(append(cc, "audience", "urn:hs256")...), "", 403, `"error":"access_denied"`, "feccft"},
-		{"scope object", `{"grant_type":"client_credentials","client_id":"` + machine + `","client_secret":"` + secret + `","audience":"` + apiID + `","scope":{"a":1}}`, "", 400, `{"error":"invalid_scope","error_description":"Scope must be an array or a string"}`, "feccft"},
+		{"scope object", `{"grant_type":"client_credentials","client_id":"` + machine + `","client_secret":"` + secret + `","audience":"` + apiID + `","scope":{"a":1}}`, "", 400, `{"error":"invalid_scope","error_description":"Scope must be an array or a string"}`, ""},
+		{"scope number", `{"grant_type":"client_credentials","client_id":"` + machine + `","client_secret":"` + secret + `","audience":"` + apiID + `","scope":5}`, "", 400, `{"error":"invalid_scope","error_description":"Scope must be an array or a string"}`, ""},
+		{"scope boolean", `{"grant_type":"client_credentials","client_id":"` + machine + `","client_secret":"` + secret + `","audience":"` + apiID + `","scope":true}`, "", 400, `{"error":"invalid_scope","error_description":"Scope must be an array or a string"}`, ""},
 
 		{"password", form("grant_type", "password", "client_id", webApp, "client_secret", secret, "username", "a", "password", "b"), "", 500, `{"error":"server_error","error_description":"Authorization server not configured with default connection."}`, "fepft"},
 		{"realm missing", realm("realm", ""), "", 400, `{"error":"invalid_request","error_description":"Missing required parameter: realm"}`, "fepft"},

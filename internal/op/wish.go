@@ -32,7 +32,7 @@ func (e *Endpoints) audience(ctx context.Context, p map[string]string) (string, 
 }
 
 // wishOf reads scope and audience of a request.
-func (e *Endpoints) wishOf(ctx context.Context, t *tokenRequest) (v wish, err error) {
+func (e *Endpoints) wishOf(ctx context.Context, t *clientRequest) (v wish, err error) {
 	c, p := t.client, t.params
 	if !c.Settings().IsFirstParty {
 		return wish{}, errThirdParty

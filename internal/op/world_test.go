@@ -86,6 +86,7 @@ type world struct {
 	interact *oauth.AuthorizeRequest
 	tune     func(*tenant.Settings) // changes the tenant's settings; nil: as stored
 	message  string                 // origin and answer of the last web_message
+	formed   string                 // action and answer of the last form_post
 	told     bool                   // somebody is signed out
 	factor   bool                   // a second factor is due
 	pressed  []Parameter            // fields of the last confirmation page
@@ -212,7 +213,7 @@ func newWorldOn(tb testing.TB, engine string) *world {
 		PublicURL: publicURL, Now: now,
 	}
 	guards.Mail = w.tickets.SendUnblock
-	w.mailbox = &mailbox{Store: w.store}
+	w.mailbox = &mailbox{storetest.Mailbox{Store: w.store}}
 	w.codes = &passwordless.Service{
 		Store: w.mailbox, Users: users, Identities: w.store, Texts: w.mailbox, Key: []byte("key of the hashes"), PublicURL: publicURL, Now: now,
 		Wait: func(context.Context, time.Duration) {},
@@ -237,6 +238,10 @@ func newWorldOn(tb testing.TB, engine string) *world {
 	}
 	w.Message = func(_ http.ResponseWriter, _ *http.Request, origin string, answer []Parameter) error {
 		w.message = origin + " " + encode(answer)
+		return nil
+	}
+	w.FormPost = func(_ http.ResponseWriter, _ *http.Request, action string, answer []Parameter) error {
+		w.formed = action + " " + encode(answer)
 		return nil
 	}
 	w.ConfirmLogout = func(_ http.ResponseWriter, _ *http.Request, fields []Parameter) error {

@@ -41,33 +41,27 @@ type Exhibit struct {
 // NewExhibit prepares the pages. publicURL is where they are served; empty: nowhere.
 func NewExhibit(publicURL string) (*Exhibit, error) {
 	e := &Exhibit{rooms: map[string]*Renderer{}, samples: Gallery()}
-	var languages []string
+	plain, err := New(Config{PublicURL: publicURL})
+	if err != nil {
+		return nil, err
+	}
 	for _, b := range Brands {
-		plain, err := New(Config{PublicURL: publicURL})
-		if err != nil {
-			return nil, err
-		}
-		languages = plain.languages
-		for _, lang := range languages {
-			room := *plain
-			settings := b.Settings
+		for _, lang := range plain.languages {
+			room, settings := *plain, b.Settings
 			settings.EnabledLocales = []string{lang}
 			room.tenant = fixed{&settings}
 			e.rooms[b.Name+"/"+lang] = &room
 		}
-		if e.index != nil {
-			continue
-		}
-		var out bytes.Buffer
-		err = plain.templates.ExecuteTemplate(&out, "exhibit.html", map[string]any{
-			"Style": template.CSS(plain.style + lookOf(&tenant.Settings{}, "Mangrove", false).css()), //nolint:gosec // ours alone
-			"Nonce": indexNonce, "Brands": Brands, "Languages": languages, "Samples": e.samples,
-		})
-		if err != nil {
-			return nil, err
-		}
-		e.index = out.Bytes()
 	}
+	var out bytes.Buffer
+	err = plain.templates.ExecuteTemplate(&out, "exhibit.html", map[string]any{
+		"Style": template.CSS(plain.style + lookOf(&tenant.Settings{}, "Mangrove", false).css()), //nolint:gosec // ours alone
+		"Nonce": indexNonce, "Brands": Brands, "Languages": plain.languages, "Samples": e.samples,
+	})
+	if err != nil {
+		return nil, err
+	}
+	e.index = out.Bytes()
 	return e, nil
 }
 

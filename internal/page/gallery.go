@@ -175,6 +175,7 @@ func results() []Sample {
 		{"told-link-used", 400, Told{Frame: bare, Kind: ToldLinkUsed}},
 		{"told-next", 200, Told{Frame: frame, Kind: ToldPasswordChanged, NextURL: "/u/login?state=abc"}},
 		{"told-hostile", 200, Told{Frame: hostileFrame, Kind: ToldSignedOut, Text: Hostile, NextURL: "javascript:alert(1)"}},
+		{"home", 200, Home{}},
 		{"error", 500, Error{Reference: "01JD8ZK4"}},
 		{"error-full", 403, Error{Title: "Callback URL mismatch", Text: "The provided redirect_uri is not in the list of allowed callback URLs.", Code: "unauthorized_client", Reference: "01JD8ZK4"}},
 		{"error-not-found", 404, Error{Title: "Not found", Text: "There is nothing at this address."}},

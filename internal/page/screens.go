@@ -272,6 +272,10 @@ func (v ResetPassword) screen() screen {
 	}
 }
 
+func (v Home) screen() screen {
+	return screen{template: "home", prompt: "status", name: "home", View: v}
+}
+
 func (v Error) screen() screen {
 	return screen{template: "error", prompt: "status", name: "error", View: v}
 }

@@ -279,6 +279,10 @@ type DeviceConfirm struct {
 	Code   string
 }
 
+// Home is what the public URL itself shows (prompt status, screen home): what this
+// server is for, to somebody whom no application sent.
+type Home struct{}
+
 // Told says what came of something; Kind names the text in the catalogues.
 type Told struct {
 	Frame

@@ -153,8 +153,7 @@ func (s *Service) Delete(ctx context.Context, idOrIdentifier string, by audit.Ev
 }
 
 func (s *Service) event(by audit.Event, description string) audit.Event {
-	by.Type, by.At, by.Description = audit.APIOperation, s.Now().UnixMicro(), description
-	return by
+	return by.Operation(s.Now().UnixMicro(), description)
 }
 
 // settle drops nulls, fills the half of subject_type_authorization that was not

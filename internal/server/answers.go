@@ -28,6 +28,9 @@ func (s *Server) join(endpoints *op.Endpoints, flow *login.Flow, renderer *page.
 	endpoints.Message = func(w http.ResponseWriter, r *http.Request, origin string, answer []op.Parameter) error {
 		return renderer.Show(w, r, http.StatusOK, page.WebMessage{Target: origin, Answer: fields(answer)})
 	}
+	endpoints.FormPost = func(w http.ResponseWriter, r *http.Request, action string, answer []op.Parameter) error {
+		return renderer.Show(w, r, http.StatusOK, page.FormPost{Action: action, Fields: fields(answer)})
+	}
 	endpoints.SignedOut = func(ctx context.Context, v session.Session, e audit.Event) error {
 		return s.store.SignOut(ctx, v.Hash, e)
 	}

@@ -286,6 +286,7 @@ func (s *Server) wire(ctx context.Context, secret []byte) error {
 
 	r := chi.NewRouter()
 	r.NotFound(s.notFound(renderer))
+	r.Get("/", s.home(renderer))
 	r.Handle(mgmt.Prefix, api)
 	r.Handle(mgmt.Prefix+"/*", api)
 	r.Get(picturePath, picture)

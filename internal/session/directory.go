@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"encoding/json"
 	"strconv"
 	"strings"
 
@@ -47,6 +48,9 @@ type Directory interface {
 	SessionsOf(ctx context.Context, userID string, behind Mark, limit int) ([]Session, error)
 	// SessionByID finds a session that has not ended by now; ErrNone.
 	SessionByID(ctx context.Context, id string, now int64) (Session, error)
+	// SetSessionMetadata replaces the metadata of a session that has not ended by
+	// now; nil removes it. It records e with the user in it. ErrNone.
+	SetSessionMetadata(ctx context.Context, id string, metadata json.RawMessage, now int64, e audit.Event) (Session, error)
 	// EndSession ends the session of that id, of that user if userID is not
 	// empty, and records e with the user in it; ending none is no error and no event.
 	EndSession(ctx context.Context, id, userID string, e audit.Event) error

@@ -3,6 +3,7 @@ package session
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,6 +28,9 @@ func (l sessions) SessionsOf(_ context.Context, _ string, behind Mark, limit int
 }
 
 func (l sessions) SessionByID(context.Context, string, int64) (Session, error) {
+	return Session{}, ErrNone
+}
+func (l sessions) SetSessionMetadata(context.Context, string, json.RawMessage, int64, audit.Event) (Session, error) {
 	return Session{}, ErrNone
 }
 func (l sessions) EndSession(context.Context, string, string, audit.Event) error { return nil }

@@ -26,6 +26,8 @@ type Session struct {
 	// Persistent: the cookie outlives the browser.
 	Persistent bool
 	Device     Device
+	// Metadata is a JSON object of texts that applications keep with it; nil: none.
+	Metadata json.RawMessage
 	// Clients are the ids of those that were answered with it, in their order.
 	Clients []string
 }

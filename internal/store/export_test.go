@@ -116,7 +116,7 @@ func Hot() map[string]string {
 		"user by identifier": selectByIdentifier, "user by identity": selectByIdentity, "upstream data": selectUpstream,
 		"save user": updateUser, "save profile": updateProfile, "record login": countLogin, "postings": readPostings, "views of numbers": viewsOfNumber + "(?, ?)", "save activity": updateActivity,
 		"add posting": insertPosting, "clear posting": clearPosting, "drop posting": dropPosting, "last number": lastNumber, "rehash": rehashPassword, "end sessions": endSessions,
-		"session": selectSession, "touch session": touchSession, "transaction": selectTransaction, "take transaction": takeTransaction,
+		"session": selectSession, "session metadata": setSessionMetadata, "end letters": `DELETE FROM letters WHERE user_id IN (?, ?)`, "touch session": touchSession, "transaction": selectTransaction, "take transaction": takeTransaction,
 		"redeem code": redeemCode, "spoil code": spoilCode, "kill tokens": killTokens, "opaque": selectOpaque,
 		"refresh token": selectRefresh, "refresh token by id": selectRefreshByID, "rotate": rotateRefresh, "touch refresh token": touchRefresh, "keep refresh token": keepRefresh,
 		"refresh tokens of a user": refreshOf, "of a client": refreshOfClient, "drop refresh token": dropRefresh, "drop refresh tokens": dropRefreshOf, "kill refresh token": killRefresh,

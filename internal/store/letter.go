@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	insertLetter = `INSERT INTO letters (letter_id, letter, created_at, due_at, fence) VALUES (?, ?, ?, ?, 0)`
+	insertLetter = `INSERT INTO letters (letter_id, user_id, letter, created_at, due_at, fence) VALUES (?, ?, ?, ?, ?, 0)`
 	dueLetter    = `SELECT l.letter_id FROM letters l WHERE l.due_at <= ? ORDER BY l.due_at LIMIT 1`
 	// claimLetter asks again what the subquery asked: when two nodes chose the same
 	// letter, the second finds it taken.
@@ -32,7 +32,7 @@ func (s *Store) queueLetters(t tx, letters []letter.Letter) error {
 			return err
 		}
 		id := "ltr_" + rand.Text()
-		if err := t.send(nil, insertLetter, id, s.seal(b, "letters", id), now, now); err != nil {
+		if err := t.send(nil, insertLetter, id, letters[i].UserID, s.seal(b, "letters", id), now, now); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"strings"
@@ -12,13 +13,14 @@ import (
 
 const (
 	sessionColumns = `session_hash, session_id, user_id, connection_id, auth_time, methods, created_at, last_seen, expires_at, idle_until,
-		persistent, initial_ip, initial_agent, last_ip, last_agent`
-	insertSession = `INSERT INTO sessions (` + sessionColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		persistent, initial_ip, initial_agent, last_ip, last_agent, metadata`
+	insertSession = `INSERT INTO sessions (` + sessionColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	selectSession = `SELECT ` + sessionColumns + ` FROM sessions WHERE session_hash = ? AND expires_at > ? AND idle_until > ?`
 	touchSession  = `UPDATE sessions SET last_seen = ?, idle_until = ?, last_ip = ?, last_agent = ? WHERE session_hash = ?`
 	deleteSession = `DELETE FROM sessions WHERE session_hash = ?`
 
-	selectSessionByID = `SELECT ` + sessionColumns + ` FROM sessions WHERE session_id = ? AND session_id <> ''`
+	selectSessionByID  = `SELECT ` + sessionColumns + ` FROM sessions WHERE session_id = ? AND session_id <> ''`
+	setSessionMetadata = `UPDATE sessions SET metadata = ? WHERE session_id = ? AND session_id <> '' AND expires_at > ? AND idle_until > ? RETURNING ` + sessionColumns
 	// Those that are over stay in the page, so that it never steps over more rows
 	// than it has.
 	sessionsOf = `SELECT ` + sessionColumns + ` FROM sessions
@@ -41,7 +43,7 @@ const (
 func (s *Store) CreateSession(ctx context.Context, v session.Session) error {
 	return s.writePlain(ctx, func(t tx) error {
 		return t.send(nil, insertSession, v.Hash, v.ID, v.UserID, v.ConnectionID, v.AuthTime, strings.Join(v.Methods, " "), v.CreatedAt, v.LastSeen,
-			v.ExpiresAt, v.IdleUntil, v.Persistent, v.Device.InitialIP, v.Device.InitialUserAgent, v.Device.LastIP, v.Device.LastUserAgent)
+			v.ExpiresAt, v.IdleUntil, v.Persistent, v.Device.InitialIP, v.Device.InitialUserAgent, v.Device.LastIP, v.Device.LastUserAgent, string(v.Metadata))
 	})
 }
 
@@ -93,26 +95,34 @@ func (s *Store) DeleteSession(ctx context.Context, hash string) error {
 
 func (s *Store) sessions(ctx context.Context, q string, a ...any) (list []session.Session, err error) {
 	err = s.read(ctx, func(r reader) error {
-		list = nil
-		err := r.query(q, a, func(r row) error {
-			var v session.Session
-			var methods string
-			err := r.Scan(&v.Hash, &v.ID, &v.UserID, &v.ConnectionID, &v.AuthTime, &methods, &v.CreatedAt, &v.LastSeen, &v.ExpiresAt, &v.IdleUntil,
-				&v.Persistent, &v.Device.InitialIP, &v.Device.InitialUserAgent, &v.Device.LastIP, &v.Device.LastUserAgent)
-			if methods != "" {
-				v.Methods = strings.Split(methods, " ")
-			}
-			list = append(list, v)
-			return err
-		})
-		for i := range list {
-			if err != nil {
-				break
-			}
-			list[i].Clients, err = clientsOf(r, list[i].ID)
-		}
+		list, err = readSessions(r, q, a...)
 		return err
 	})
+	return list, err
+}
+
+// readSessions reads sessions with their clients.
+func readSessions(r reader, q string, a ...any) (list []session.Session, err error) {
+	err = r.query(q, a, func(r row) error {
+		var v session.Session
+		var methods, metadata string
+		err := r.Scan(&v.Hash, &v.ID, &v.UserID, &v.ConnectionID, &v.AuthTime, &methods, &v.CreatedAt, &v.LastSeen, &v.ExpiresAt, &v.IdleUntil,
+			&v.Persistent, &v.Device.InitialIP, &v.Device.InitialUserAgent, &v.Device.LastIP, &v.Device.LastUserAgent, &metadata)
+		if methods != "" {
+			v.Methods = strings.Split(methods, " ")
+		}
+		if metadata != "" {
+			v.Metadata = json.RawMessage(metadata)
+		}
+		list = append(list, v)
+		return err
+	})
+	for i := range list {
+		if err != nil {
+			break
+		}
+		list[i].Clients, err = clientsOf(r, list[i].ID)
+	}
 	return list, err
 }
 
@@ -136,6 +146,25 @@ func (s *Store) SessionByID(ctx context.Context, id string, now int64) (session.
 		}
 	}
 	return session.Session{}, session.ErrNone
+}
+
+// SetSessionMetadata replaces the metadata of one that is not over.
+func (s *Store) SetSessionMetadata(ctx context.Context, id string, metadata json.RawMessage, now int64, e audit.Event) (v session.Session, err error) {
+	err = s.write(ctx, func(t tx) error {
+		list, err := readSessions(t, setSessionMetadata, string(metadata), id, now, now)
+		if err != nil {
+			return err
+		}
+		if len(list) == 0 {
+			return session.ErrNone
+		}
+		v, e.UserID = list[0], list[0].UserID
+		return s.record(t, e)
+	})
+	if err != nil {
+		return session.Session{}, err
+	}
+	return v, nil
 }
 
 // EndSession ends it, with its event; ending none is no error.

@@ -243,46 +243,11 @@ func (c *change) save(s *Store, t tx, version int64, locked bool) error {
 			return errAgain
 		}
 	}
-	for _, i := range c.gone {
-		if err := t.send(nil, deleteIdentifier, i.scope, i.kind, i.value, c.id); err != nil {
-			return err
-		}
+	if err := c.saveIdentities(s, t); err != nil {
+		return err
 	}
-	for _, i := range c.new {
-		if err := t.send(i.taken(), insertIdentifier, i.scope, i.kind, i.value, c.id); err != nil {
-			return err
-		}
-	}
-	for i := range c.unlinked {
-		if err := t.send(nil, deleteIdentity, c.unlinked[i].ConnectionID, c.unlinked[i].Subject, c.id); err != nil {
-			return err
-		}
-	}
-	for i := range c.linked {
-		if err := t.send(user.ErrExists, insertIdentity, s.identityRow(c.user, &c.linked[i])...); err != nil {
-			return err
-		}
-	}
-	for i := range c.upstream {
-		if err := s.saveUpstream(t, c.user.ID, &c.upstream[i][0], &c.upstream[i][1]); err != nil {
-			return err
-		}
-	}
-	if c.effect.EndSessions {
-		if _, err := s.endAll(t, endedBy(c.user), leaveSessions, c.id); err != nil {
-			return err
-		}
-		if err := s.endAccess(t, c.id); err != nil {
-			return err
-		}
-		if err := t.send(nil, forgetBrowsers, c.id); err != nil {
-			return err
-		}
-	}
-	if c.effect.Unenrolls != nil {
-		if _, err := s.removeFactors(t, c.id, c.effect.Unenrolls, c.user.MFAFactors != nil); err != nil {
-			return err
-		}
+	if err := c.saveEnds(s, t); err != nil {
+		return err
 	}
 	if c.moved {
 		if err := t.send(nil, updateActivity, c.user.UpdatedAt, c.user.UpdatedAt, c.num); err != nil {
@@ -308,6 +273,57 @@ func (c *change) save(s *Store, t tx, version int64, locked bool) error {
 		return err
 	}
 	return s.record(t, c.effect.Events...)
+}
+
+// saveIdentities stores names and identities that came, went or changed.
+func (c *change) saveIdentities(s *Store, t tx) error {
+	for _, i := range c.gone {
+		if err := t.send(nil, deleteIdentifier, i.scope, i.kind, i.value, c.id); err != nil {
+			return err
+		}
+	}
+	for _, i := range c.new {
+		if err := t.send(i.taken(), insertIdentifier, i.scope, i.kind, i.value, c.id); err != nil {
+			return err
+		}
+	}
+	for i := range c.unlinked {
+		if err := t.send(nil, deleteIdentity, c.unlinked[i].ConnectionID, c.unlinked[i].Subject, c.id); err != nil {
+			return err
+		}
+	}
+	for i := range c.linked {
+		if err := t.send(user.ErrExists, insertIdentity, s.identityRow(c.user, &c.linked[i])...); err != nil {
+			return err
+		}
+	}
+	for i := range c.upstream {
+		if err := s.saveUpstream(t, c.user.ID, &c.upstream[i][0], &c.upstream[i][1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// saveEnds ends sessions and factors with the change that ends them.
+func (c *change) saveEnds(s *Store, t tx) error {
+	if c.effect.EndSessions {
+		if _, err := s.endAll(t, endedBy(c.user), leaveSessions, c.id); err != nil {
+			return err
+		}
+		if err := s.endAccess(t, c.id); err != nil {
+			return err
+		}
+		if err := t.send(nil, forgetBrowsers, c.id); err != nil {
+			return err
+		}
+	}
+	if c.effect.Unenrolls != nil {
+		if _, err := s.removeFactors(t, c.id, c.effect.Unenrolls, c.user.MFAFactors != nil); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // saveUpstream writes claims and tokens of an existing identity where they are

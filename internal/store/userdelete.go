@@ -77,18 +77,23 @@ func (s *Store) deleteUsers(t tx, ids []string) (int, error) {
 	if err := s.endAccess(t, ids...); err != nil {
 		return 0, err
 	}
-	for _, table := range []string{"user_identifiers", "user_permissions", "tickets", "consents", "password_history", "approvals"} {
+	return len(gone), deleteBelongings(t, list, values)
+}
+
+// deleteBelongings deletes what dies with users; list and values name them.
+func deleteBelongings(t tx, list string, values []any) error {
+	for _, table := range []string{"user_identifiers", "user_permissions", "tickets", "consents", "password_history", "approvals", "letters"} {
 		if err := t.send(nil, `DELETE FROM `+table+` WHERE user_id IN `+list, slices.Clone(values)...); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	if err := t.send(nil, `DELETE FROM login_failures WHERE subject IN `+list, slices.Clone(values)...); err != nil {
-		return 0, err
+		return err
 	}
 	for _, table := range factorTables {
 		if err := t.send(nil, `DELETE FROM `+table+` WHERE user_id IN `+list, slices.Clone(values)...); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return len(gone), nil
+	return nil
 }

@@ -35,8 +35,7 @@ type Service struct {
 }
 
 func (s *Service) event(by audit.Event, description string) audit.Event {
-	by.Type, by.At, by.Description = audit.APIOperation, s.Now().UnixMicro(), description
-	return by
+	return by.Operation(s.Now().UnixMicro(), description)
 }
 
 // Show is a document as the wire has it: what was set, over the defaults.

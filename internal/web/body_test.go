@@ -117,6 +117,10 @@ func TestParams(t *testing.T) {
 		{"bad UTF-8", form, "a=%c3%28", nil, true},
 		{"too many", form, strings.Repeat("a&", 1)[:0] + many(maxParams+1), nil, true},
 		{"JSON", json, `{"a":"x\"y","n":5,"b":true,"o":{"k":1},"z":null}`, map[string]string{"a": `x"y`, "n": "5", "b": "true", "o": `{"k":1}`}, false},
+		{"JSON scope", json, `{"scope":["a"]}`, map[string]string{"scope": `["a"]`}, false},
+		{"JSON scope of null", json, `{"scope":null}`, map[string]string{}, false},
+		{"JSON scope of a number", json, `{"scope":5}`, nil, true},
+		{"JSON scope of a boolean", json, `{"scope":true}`, nil, true},
 		{"JSON repeated", json, `{"a":"1","a":"1"}`, nil, true},
 		{"other type", "text/plain", "a=1", nil, true},
 	} {

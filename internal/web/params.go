@@ -12,10 +12,15 @@ import (
 // maxParams bounds the parameters of one request.
 const maxParams = 1000
 
+// ErrScope refuses a scope of another JSON type (reference/authentication.md §3.3).
+// Told here, since a number is a text as good as any once it is a parameter.
+var ErrScope = errs.New(errs.Invalid, "invalid_scope", "Scope must be an array or a string")
+
 // Params reads the parameters of an Authentication API request: form or JSON
 // body (JSON values that are no strings keep their JSON text; null is as good
 // as absent), plus nothing of the query. A repeated parameter is an error
-// (Invalid, invalid_request).
+// (Invalid, invalid_request), and so is a scope that is neither text nor a list
+// (ErrScope).
 func Params(r *http.Request) (map[string]string, error) {
 	switch media(r) {
 	case TypeJSONPlain:
@@ -42,6 +47,8 @@ func jsonParams(r *http.Request) (map[string]string, error) {
 	for _, x := range members {
 		switch {
 		case profile.IsNull(x.Value):
+		case x.Name == "scope" && x.Value[0] != '"' && x.Value[0] != '[':
+			return nil, ErrScope
 		case x.Value[0] == '"':
 			m[x.Name] = profile.TextOf(x.Value)
 		default:

@@ -23,21 +23,24 @@ var (
 
 // WriteJSON writes v (a json.RawMessage or []byte is written as it is).
 func WriteJSON(w http.ResponseWriter, status int, contentType string, v any) {
-	var body []byte
-	switch t := v.(type) {
-	case []byte:
-		body = t
-	case json.RawMessage:
-		body = t
-	default:
-		body = encode(v)
-	}
+	body := bodyOf(v)
 	h := w.Header()
 	h["Content-Type"] = []string{contentType}
 	h["Content-Length"] = []string{strconv.Itoa(len(body))}
 	h["X-Content-Type-Options"] = noSniff
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the peer is gone; nobody is left to tell
+}
+
+// bodyOf is what is written for v.
+func bodyOf(v any) []byte {
+	switch t := v.(type) {
+	case []byte:
+		return t
+	case json.RawMessage:
+		return t
+	}
+	return encode(v)
 }
 
 // encode is the compact JSON of v, with <, > and & as they are. What cannot be

@@ -12,6 +12,7 @@ import (
 	"mangrove/internal/audit"
 	"mangrove/internal/errs"
 	"mangrove/internal/factor"
+	"mangrove/internal/letter"
 	"mangrove/internal/profile"
 	"mangrove/internal/store"
 	"mangrove/internal/user"
@@ -188,7 +189,7 @@ func runFactors(t *testing.T, open func(testing.TB) *store.Store) {
 		must(t, s.TrustBrowser(bg, "browser", annID, day+100))
 		remove := func(want int, imported bool, d ...string) {
 			t.Helper()
-			n, err := s.RemoveFactors(bg, annID, d, imported, event(annID))
+			n, err := s.RemoveFactors(bg, annID, d, imported, []letter.Letter{{Template: letter.FactorRemoved, UserID: annID}}, event(annID))
 			if err != nil || n != want {
 				t.Errorf("removed %d, %v", n, err)
 			}

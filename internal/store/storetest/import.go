@@ -171,6 +171,29 @@ func runImportReports(t *testing.T, open func(testing.TB) *store.Store) {
 		}
 	})
 
+	t.Run("a hash that takes another's place is new at the moment of the update", func(t *testing.T) {
+		s := open(t)
+		l := importing(t, s, "job_1")
+		u := ourUser("u", "u@example.com")
+		u.Password = user.Password{Hash: "old", SetAt: day - 5}
+		create(t, s, u)
+		replace := func(u *user.User) (user.Effect, error) {
+			u.Password = user.Password{Hash: "new", SetAt: day, Imported: true}
+			return user.Effect{}, nil
+		}
+		rows := []job.Row{{Number: 1, New: ourUser("x", "u@example.com"), Upsert: replace}}
+		if _, err := s.ImportBatch(bg, l, newJob("job_1"), rows, nil, 10, day); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.User(bg, "auth0|u")
+		must(t, err)
+		view, err := s.View(bg, "auth0|u")
+		must(t, err)
+		if got.Password != (user.Password{Hash: "new", SetAt: day, Imported: true}) || view.LastPasswordReset != day {
+			t.Errorf("%+v, shown %d", got.Password, view.LastPasswordReset)
+		}
+	})
+
 	t.Run("a connection that is gone gets no users", func(t *testing.T) {
 		s := open(t)
 		l := importing(t, s, "job_1")

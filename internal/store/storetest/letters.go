@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -70,6 +71,25 @@ func runLetters(t *testing.T, open func(testing.TB) *store.Store) {
 			t.Error(err)
 		}
 		must(t, s.FinishLetter(bg, again))
+	})
+
+	t.Run("they end with their user", func(t *testing.T) {
+		s := open(t)
+		for _, name := range []string{"ann", "ben"} {
+			must(t, s.CreateUser(bg, ourUser(name, name+"@example.com"), user.Effect{
+				Letters: []letter.Letter{{Template: letter.VerifyEmail, To: name, UserID: "auth0|" + name}},
+			}))
+		}
+		must(t, s.SendLetters(bg, []letter.Letter{{To: "nobody"}}))
+		must(t, s.DeleteUser(bg, "auth0|ann", 0, user.Effect{}))
+		now := soon()
+		var left []string
+		for q := claim(t, s, now, now+10); q != nil; q = claim(t, s, now, now+10) {
+			left = append(left, q.To)
+		}
+		if !slices.Equal(left, []string{"ben", "nobody"}) {
+			t.Errorf("left: %q", left)
+		}
 	})
 
 	t.Run("many claim one", func(t *testing.T) {

@@ -131,6 +131,26 @@ func runRecords(t *testing.T, open func(testing.TB) *store.Store) {
 			}
 		}
 
+		edited := audit.Event{Type: audit.APIOperation, At: day, Description: "metadata"}
+		a.Metadata = json.RawMessage(`{"a":"b"}`)
+		if got, err := s.SetSessionMetadata(bg, "a", a.Metadata, day, edited); err != nil || !reflect.DeepEqual(got, a) {
+			t.Errorf("metadata: %+v, %v", got, err)
+		}
+		if got, err := s.SessionByID(bg, "a", day); err != nil || !reflect.DeepEqual(got, a) {
+			t.Errorf("with metadata: %+v, %v", got, err)
+		}
+		if got, err := s.SetSessionMetadata(bg, "a", nil, day, edited); err != nil || got.Metadata != nil {
+			t.Errorf("without metadata: %+v, %v", got, err)
+		}
+		for _, row := range []struct {
+			id  string
+			now int64
+		}{{"a", day + 50}, {"nobody", day}, {"", day}} {
+			if _, err := s.SetSessionMetadata(bg, row.id, a.Metadata, row.now, edited); !errors.Is(err, session.ErrNone) {
+				t.Errorf("metadata of %q at %d: %v", row.id, row.now, err)
+			}
+		}
+
 		left := func(want ...string) {
 			t.Helper()
 			list, err := s.SessionsOf(bg, "auth0|u", session.Mark{}, 9)
@@ -168,7 +188,7 @@ func runRecords(t *testing.T, open func(testing.TB) *store.Store) {
 		must(t, s.EndSessions(bg, "auth0|u", e("all")))
 		must(t, s.EndSessions(bg, "auth0|u", e("again")))
 		left()
-		logged("one of auth0|u", "mine of auth0|u", "all of auth0|u")
+		logged("metadata of auth0|u", "metadata of auth0|u", "one of auth0|u", "mine of auth0|u", "all of auth0|u")
 		if _, err := s.SessionByID(bg, "d", day); err != nil {
 			t.Errorf("somebody else's: %v", err)
 		}
