@@ -37,6 +37,7 @@ func TestVerificationMailFromEndToEnd(t *testing.T) {
 		if bearer != "" {
 			req.Header.Set("Authorization", "Bearer "+bearer)
 		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded") // as an empty form has
 		if body != "" {
 			req.Header.Set("Content-Type", "application/json")
 		}
