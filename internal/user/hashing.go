@@ -47,8 +47,26 @@ func (h *Hashing) do(ctx context.Context, fn func()) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	fn()
+	apart(fn)
 	return nil
+}
+
+// apart runs fn on a thread of its own, of lower priority where the system has
+// that, so that whoever waits for a processor to answer a request gets it before
+// a hash does. The thread ends with fn, since a priority cannot be raised again.
+func apart(fn func()) {
+	var failed any
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() { failed = recover() }()
+		runtime.LockOSThread() // and never unlocked: so the thread ends
+		yieldToOthers()
+		fn()
+	}()
+	if <-done; failed != nil {
+		panic(failed)
+	}
 }
 
 // Hash makes the stored form of a password.

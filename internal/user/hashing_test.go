@@ -51,3 +51,17 @@ func TestVerifyOfNobody(t *testing.T) {
 		t.Fatalf("an empty stored form: %v %q %v", ok, rehash, err)
 	}
 }
+
+// What fails in a hash fails in its caller.
+func TestHashingPanics(t *testing.T) {
+	h := NewHashing(1, 1)
+	defer func() {
+		if got := recover(); got != "a fault" {
+			t.Errorf("recovered %v", got)
+		}
+		if err := h.do(t.Context(), func() {}); err != nil {
+			t.Errorf("the place was not given back: %v", err)
+		}
+	}()
+	_ = h.do(t.Context(), func() { panic("a fault") })
+}
