@@ -74,6 +74,20 @@ type Signup struct {
 	NoResetLink bool
 }
 
+// Identifier says whether somebody who signs up must give that identifier (email,
+// phone_number, username), and whether they must not. f is of the same connection.
+func (s Signup) Identifier(f profile.Connection, name string) (required, inactive bool) {
+	switch name {
+	case profile.Email:
+		return f.EmailRequired || s.EmailRequired, s.EmailInactive
+	case profile.PhoneNumber:
+		return f.PhoneRequired || s.PhoneRequired, s.PhoneInactive
+	case profile.Username:
+		return f.Username.Required || s.UsernameRequired, s.UsernameInactive
+	}
+	return false, false
+}
+
 // parsed caches what Options and Extra mean. It remembers the bytes it was made
 // of: whoever replaces them, in a copy of the Connection, gets a new reading. It
 // is no atomic.Pointer, so that values may be copied before they are shared; a

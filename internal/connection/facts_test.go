@@ -180,3 +180,27 @@ func BenchmarkFacts(b *testing.B) {
 		_ = c.Facts()
 	}
 }
+
+func TestSignupIdentifier(t *testing.T) {
+	for _, row := range []struct {
+		rules              Signup
+		facts              profile.Connection
+		name               string
+		required, inactive bool
+	}{
+		{Signup{}, profile.Connection{}, profile.Email, false, false},
+		{Signup{}, profile.Connection{EmailRequired: true}, profile.Email, true, false},
+		{Signup{EmailRequired: true}, profile.Connection{}, profile.Email, true, false},
+		{Signup{EmailRequired: true}, profile.Connection{}, profile.PhoneNumber, false, false},
+		{Signup{EmailInactive: true}, profile.Connection{}, profile.Email, false, true},
+		{Signup{PhoneRequired: true}, profile.Connection{}, profile.PhoneNumber, true, false},
+		{Signup{PhoneInactive: true}, profile.Connection{}, profile.PhoneNumber, false, true},
+		{Signup{}, profile.Connection{Username: profile.UsernameRule{Required: true}}, profile.Username, true, false},
+		{Signup{UsernameInactive: true}, profile.Connection{}, profile.Username, false, true},
+		{Signup{EmailRequired: true}, profile.Connection{}, profile.Name, false, false},
+	} {
+		if required, inactive := row.rules.Identifier(row.facts, row.name); required != row.required || inactive != row.inactive {
+			t.Errorf("%+v %s: required %v, inactive %v", row.rules, row.name, required, inactive)
+		}
+	}
+}

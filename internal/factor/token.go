@@ -2,7 +2,6 @@ package factor
 
 import (
 	"context"
-	"errors"
 
 	"mangrove/internal/audit"
 	"mangrove/internal/errs"
@@ -71,9 +70,4 @@ func (s *Service) Spend(ctx context.Context, t Token) error {
 		return ErrMalformed
 	}
 	return err
-}
-
-// IsRefusal reports an error of Token that the caller of an endpoint brought about.
-func IsRefusal(err error) bool {
-	return errors.Is(err, ErrMalformed) || errors.Is(err, ErrTokenExpired)
 }

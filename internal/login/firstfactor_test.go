@@ -271,3 +271,23 @@ func TestSignUpFieldsOfFlexibleIdentifiers(t *testing.T) {
 		t.Errorf("%+v, %v; %d %s", u, err, a.status, a.body)
 	}
 }
+
+// Without a password nobody signs up by a page, even where the API may create such
+// users: nothing would have been shown.
+func TestSignUpPageWantsAPassword(t *testing.T) {
+	r := newRig(t)
+	r.tenant = identifierFirst
+	r.connect(databaseID, "db", "auth0", map[string]any{
+		"authentication_methods": map[string]any{"password": map[string]any{"enabled": true, "api_behavior": "optional"}},
+	}, `{}`)
+	r.request = func(q *oauth.AuthorizeRequest) { q.ScreenHint = "signup" }
+	b := r.browser()
+	to := action(t, b.get("/authorize").body)
+	b.post(to, url.Values{"email": {"new@example.test"}}).wantPage(t, http.StatusBadRequest, "Please fill in every field.")
+	if _, err := r.store.UserByIdentifier(t.Context(), databaseID, "email", "new@example.test"); err == nil {
+		t.Error("somebody was created")
+	}
+	if a := b.post(to, url.Values{"email": {"new@example.test"}, "password": {password}}); a.app.Get("user") == "" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}

@@ -49,7 +49,8 @@ func (f *Flow) signUp(w http.ResponseWriter, r *http.Request, form url.Values) e
 	c := o.database.c
 	typed := map[string]string{}
 	var changes []profile.Change
-	missing := form.Get("password") == "" && !c.PasswordOptional()
+	// Whoever signs in by this page has shown a password, wherever the API may do without.
+	missing := form.Get("password") == ""
 	for _, field := range signupFields(c) {
 		value := strings.TrimSpace(form.Get(field.Name))
 		typed[field.Name] = value
@@ -115,20 +116,17 @@ func judged(fields []page.SignUpField, typed map[string]string, err error) []pag
 func signupFields(c *connection.Connection) []page.SignUpField {
 	facts, rules := c.Facts(), c.Signup()
 	var required, optional []page.SignUpField
-	for _, f := range []struct {
-		name                        string
-		allowed, required, inactive bool
-	}{
-		{profile.Email, true, facts.EmailRequired || rules.EmailRequired, rules.EmailInactive},
-		{profile.PhoneNumber, facts.PhoneAllowed, facts.PhoneRequired || rules.PhoneRequired, rules.PhoneInactive},
-		{profile.Username, facts.Username.Allowed, facts.Username.Required || rules.UsernameRequired, rules.UsernameInactive},
-	} {
+	for _, id := range []struct {
+		name    string
+		allowed bool
+	}{{profile.Email, true}, {profile.PhoneNumber, facts.PhoneAllowed}, {profile.Username, facts.Username.Allowed}} {
+		must, inactive := rules.Identifier(facts, id.name)
 		switch {
-		case !f.allowed || f.inactive:
-		case f.required:
-			required = append(required, page.SignUpField{Name: f.name, Required: true})
+		case !id.allowed || inactive:
+		case must:
+			required = append(required, page.SignUpField{Name: id.name, Required: true})
 		default:
-			optional = append(optional, page.SignUpField{Name: f.name})
+			optional = append(optional, page.SignUpField{Name: id.name})
 		}
 	}
 	return append(required, optional...)

@@ -279,8 +279,9 @@ func TestGuessesAtACode(t *testing.T) {
 	old := w.mailbox.last(t).Code
 	w.start(t, startEmail)
 	code := w.mailbox.last(t).Code
-	if code == old {
-		t.Skip("the same code twice: one in a million")
+	for code == old { // once in a million
+		w.start(t, startEmail)
+		code = w.mailbox.last(t).Code
 	}
 	if status, got := w.exchange(t, "email", "lea@x.example", old); status != 403 || got["error_description"] != "Wrong email or verification code." {
 		t.Errorf("the code before: %d %v", status, got)

@@ -172,27 +172,23 @@ func signupChanges(body map[string]json.RawMessage) []profile.Change {
 	return changes
 }
 
-// signupIdentifiers is the rule of which identifiers a sign-up must and may have.
+// signupIdentifiers holds a sign-up to the identifiers that it must and may have.
 func signupIdentifiers(connectionName string, facts profile.Connection, rules connection.Signup, changes []profile.Change) error {
 	given := map[string]bool{}
 	for _, c := range changes {
 		given[c.Name] = string(c.Value) != `""`
 	}
-	for _, rule := range []struct {
-		name               string
-		required, inactive bool
-		missing            string
-	}{
-		{profile.Username, facts.Username.Required || rules.UsernameRequired, rules.UsernameInactive,
-			"missing username for " + connectionName + " connection with requires_username enabled"},
-		{profile.Email, facts.EmailRequired || rules.EmailRequired, rules.EmailInactive, "missing email"},
-		{profile.PhoneNumber, facts.PhoneRequired || rules.PhoneRequired, rules.PhoneInactive, "missing phone_number"},
+	for _, id := range []struct{ name, missing string }{
+		{profile.Username, "missing username for " + connectionName + " connection with requires_username enabled"},
+		{profile.Email, "missing email"},
+		{profile.PhoneNumber, "missing phone_number"},
 	} {
-		if rule.required && !given[rule.name] {
-			return bareError(rule.missing)
+		required, inactive := rules.Identifier(facts, id.name)
+		if required && !given[id.name] {
+			return bareError(id.missing)
 		}
-		if rule.inactive && given[rule.name] {
-			return bareError(rule.name + " is not allowed at sign up")
+		if inactive && given[id.name] {
+			return bareError(id.name + " is not allowed at sign up")
 		}
 	}
 	return nil

@@ -307,27 +307,18 @@ func (s *Server) apiDeps(users *user.Service, verifier *token.Verifier, cursorKe
 		}
 		return err == nil, err
 	}
-	scopes := func(ctx context.Context, audience string) ([]string, bool, error) {
-		rs, err := db.ResourceServerByIdentifier(ctx, audience)
-		if errors.Is(err, resourceserver.ErrNotFound) {
-			return nil, false, nil
-		}
-		if err != nil {
-			return nil, false, err
-		}
-		return rs.Settings().ScopeValues(), true, nil
-	}
 	reserved := func(identifier string) bool {
 		return identifier == s.cfg.ManagementAudience() || identifier == s.cfg.Issuer()+"userinfo" || identifier == s.cfg.Issuer()+"mfa/"
 	}
+	apis := &resourceserver.Service{Store: db, Now: now, NewID: resourceserver.NewID, Reserved: reserved}
 	return mgmt.Deps{
 		Users: users, UserStore: db,
 		Connections: connection.NewService(db, hasClient, now), ConnectionStore: db,
 		Clients: client.NewService(db, now), ClientStore: db,
 		Credentials:     &client.CredentialService{Store: db, Clients: db, Now: now},
 		Keys:            &key.Service{Store: db, Ring: s.keys, Host: s.host(), Now: now},
-		Grants:          &grant.Service{Store: db, HasClient: hasClient, Scopes: scopes, Now: now, NewID: grant.NewID},
-		ResourceServers: &resourceserver.Service{Store: db, Now: now, NewID: resourceserver.NewID, Reserved: reserved},
+		Grants:          &grant.Service{Store: db, HasClient: hasClient, Scopes: apis.ScopesOf, Now: now, NewID: grant.NewID},
+		ResourceServers: apis,
 		Roles:           &role.Service{Store: db, API: db.ResourceServerByIdentifier, Now: now, NewID: role.NewID},
 		Tickets:         s.tickets,
 		Factors:         s.factors,
