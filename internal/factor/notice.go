@@ -22,6 +22,7 @@ func toldGone(u *user.User, a Actor, gone []Factor) []letter.Letter {
 			kinds = append(kinds, gone[i].Kind)
 		}
 	}
+	slices.Sort(kinds) // factors come in the order of their devices, which says nothing
 	return notice(letter.FactorRemoved, u, a, kinds)
 }
 
