@@ -21,10 +21,11 @@ const module = "mangrove/internal/"
 // rings: an import goes to a lower ring, or stays within the ring where the
 // doc.go of the importing package names the other ("May import").
 var rings = [][]string{
-	{"errs", "opt", "schema", "profile", "oauth", "passwd", "seal", "query", "liquid"},
+	{"errs", "opt", "schema", "profile", "oauth", "passwd", "seal", "query", "liquid", "legal"},
 	{"strictjson", "audit", "user", "connection", "client", "grant", "resourceserver", "token", "key", "session", "job", "role", "ticket",
-		"tenant", "letter", "refresh", "device", "approval", "consent", "pushed", "guard", "passwordless", "factor", "factor/factortest"},
-	{"store", "store/storetest", "upstream", "upstream/oidc", "outbound", "mail", "mail/mailtest", "sms", "web", "page", "op", "login", "mgmt"},
+		"tenant", "letter", "refresh", "device", "approval", "consent", "pushed", "guard", "passwordless", "factor", "factor/factortest", "replay"},
+	{"store", "store/storetest", "upstream", "upstream/oidc", "upstream/social", "upstream/social/socialtest", "upstream/saml",
+		"upstream/wsfed", "upstream/ldap", "upstream/ip", "upstream/safexml", "upstream/idptest", "upstream/ldaptest", "script", "outbound", "mail", "mail/mailtest", "sms", "web", "page", "op", "login", "mgmt"},
 	{"config", "server", "fakeidp", "demo", "bench", "browsertest"},
 }
 

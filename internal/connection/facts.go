@@ -109,6 +109,7 @@ type view struct {
 	signup   Signup
 	guarded  bool
 	oidc     OIDCOptions
+	upstream UpstreamOptions
 	shown    json.RawMessage
 
 	icon, display          string
@@ -174,6 +175,7 @@ func newView(c *Connection) *view {
 		v.button = extra.Flag("show_as_button")
 	}
 	v.signup = signupOf(c.Strategy, o)
+	v.upstream = parseUpstream(o)
 	if c.Strategy == "oidc" || c.Strategy == "okta" {
 		v.oidc = parseOIDC(c.Strategy, o)
 	} else {

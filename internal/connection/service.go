@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -26,6 +27,8 @@ type Service struct {
 	NewID func() string
 	// NewMask makes what is shown instead of a configuration value.
 	NewMask func() string
+	// Preparers by strategy; strategies without one need none.
+	Preparers map[string]Preparer
 }
 
 // NewService has production's sources of ids.
@@ -64,6 +67,9 @@ func (s *Service) Create(ctx context.Context, members []strictjson.Member, by au
 	c.UpdatedAt = c.CreatedAt
 	options, err := newOptions(c.Strategy, body.Object("options"), s.NewMask)
 	if err != nil {
+		return nil, err
+	}
+	if options, err = s.prepare(ctx, c.Strategy, c.Name, nil, options); err != nil {
 		return nil, err
 	}
 	c.Options = options.Encode()
@@ -109,20 +115,16 @@ func (s *Service) Patch(ctx context.Context, id string, ifVersion int64, members
 	if err != nil {
 		return nil, err
 	}
+	var options json.RawMessage
 	edit := func(c *Connection) error {
 		if ifVersion != 0 && ifVersion != c.Version {
 			return ErrStale
 		}
 		if body.Has("options") {
-			stored, sent := strictjson.ParseDocument(c.Options), body.Object("options")
-			options, err := replacedOptions(c.Strategy, stored, sent, s.NewMask)
-			if err != nil {
-				return err
+			if c.Version != now.Version {
+				return errMoved
 			}
-			if customizationChanges(c.Strategy, stored, options) && !mayCustomize {
-				return errHasUsers
-			}
-			c.Options = options.Encode()
+			c.Options = options
 		}
 		if body.Has("enabled_clients") {
 			c.EnabledClients = slices.Clone(clients)
@@ -145,7 +147,44 @@ func (s *Service) Patch(ctx context.Context, id string, ifVersion int64, members
 		c.UpdatedAt = s.Now().UnixMicro()
 		return nil
 	}
-	return s.Store.UpdateConnection(ctx, id, edit, s.event(by, "Update a connection", now.ID, now.Name))
+	for range patchTries {
+		if options, err = s.replaceOptions(ctx, now, body, mayCustomize); err != nil {
+			return nil, err
+		}
+		c, err := s.Store.UpdateConnection(ctx, id, edit, s.event(by, "Update a connection", now.ID, now.Name))
+		if !errors.Is(err, errMoved) {
+			return c, err
+		}
+		if now, err = s.Store.Connection(ctx, id); err != nil {
+			return nil, err
+		}
+	}
+	return nil, ErrStale
+}
+
+// patchTries bounds how often a PATCH starts afresh: its options were prepared for
+// those that somebody else has replaced meanwhile.
+const patchTries = 5
+
+var errMoved = errors.New("the connection was changed while its options were prepared")
+
+// replaceOptions are the options that a PATCH leaves, encoded; nil: it has none.
+func (s *Service) replaceOptions(ctx context.Context, c *Connection, body strictjson.Document, mayCustomize bool) (json.RawMessage, error) {
+	if !body.Has("options") {
+		return nil, nil
+	}
+	stored, sent := strictjson.ParseDocument(c.Options), body.Object("options")
+	options, err := replacedOptions(c.Strategy, stored, sent, s.NewMask)
+	if err != nil {
+		return nil, err
+	}
+	if customizationChanges(c.Strategy, stored, options) && !mayCustomize {
+		return nil, errHasUsers
+	}
+	if options, err = s.prepare(ctx, c.Strategy, c.Name, stored, options); err != nil {
+		return nil, err
+	}
+	return options.Encode(), nil
 }
 
 // mayCustomize looks, before the transaction, whether enabledDatabaseCustomization

@@ -64,7 +64,7 @@ func (f *Flow) comeBack(w http.ResponseWriter, r *http.Request) error {
 // the transaction of the user afterwards.
 func (f *Flow) federate(w http.ResponseWriter, r *http.Request, p *pass, c *connection.Connection, s upstream.Start, got url.Values) error {
 	ctx := r.Context()
-	result, err := f.d.Connectors[c.Strategy].Callback(ctx, c, s, p.prog.Pending, got)
+	result, err := f.redirector(c.Strategy).Callback(ctx, c, s, p.prog.Pending, got)
 	if err != nil {
 		return f.deny(w, r, p, c, err)
 	}
@@ -81,6 +81,7 @@ func (f *Flow) federate(w http.ResponseWriter, r *http.Request, p *pass, c *conn
 	if err != nil {
 		return f.deny(w, r, p, c, err)
 	}
+	p.prog.Foreign = result.Foreign
 	return f.proven(w, r, p, u, c, session.Upstream)
 }
 

@@ -16,7 +16,9 @@ type kind uint8
 const (
 	database     kind = iota // identifier and password
 	passwordless             // a one-time code
+	directory                // name and password, which a directory elsewhere checks
 	provider                 // an identity provider elsewhere
+	place                    // a network address
 )
 
 // way is one connection by which a person may sign in.
@@ -28,9 +30,9 @@ type way struct {
 }
 
 // ways are the connections by which a person may sign in to the client:
-// databases, passwordless, providers, each by label. spoken reports whether there
-// is a connector for a strategy.
-func ways(list []*connection.Connection, clientID string, spoken func(strategy string) bool) []way {
+// databases, passwordless, directories, providers, each by label. spoken is how people
+// sign in by a strategy, if there is a connector for it.
+func ways(list []*connection.Connection, clientID string, spoken func(strategy string) (kind, bool)) []way {
 	var ws []way
 	for _, c := range list {
 		if w, ok := wayOf(c, clientID, spoken); ok {
@@ -44,7 +46,7 @@ func ways(list []*connection.Connection, clientID string, spoken func(strategy s
 }
 
 // wayOf judges one connection.
-func wayOf(c *connection.Connection, clientID string, spoken func(strategy string) bool) (way, bool) {
+func wayOf(c *connection.Connection, clientID string, spoken func(strategy string) (kind, bool)) (way, bool) {
 	if !c.Active() || !c.EnabledFor(clientID) {
 		return way{}, false
 	}
@@ -53,8 +55,10 @@ func wayOf(c *connection.Connection, clientID string, spoken func(strategy strin
 	case class == profile.Database, class == profile.ImportDatabase:
 	case class == profile.PasswordlessEmail, class == profile.PasswordlessSMS:
 		w.kind = passwordless
-	case class.Upstream() && spoken(c.Strategy):
-		w.kind, w.hidden = provider, c.HiddenButton()
+	case class.Upstream():
+		k, ok := spoken(c.Strategy)
+		w.kind, w.hidden = k, c.HiddenButton()
+		return w, ok
 	default:
 		return way{}, false
 	}

@@ -16,11 +16,20 @@ import (
 // SessionCookie holds the session (reference/authentication.md §0.4).
 const SessionCookie = "auth0"
 
-const secretBytes = 32 // 256 bit; 43 characters
+const (
+	secretBytes = 32 // 256 bit; 43 characters
+	tagBytes    = 16 // 22 characters
+)
 
 // secret makes a value that only its holder knows.
-func (f *Flow) secret() (string, error) {
-	b := make([]byte, secretBytes)
+func (f *Flow) secret() (string, error) { return f.random(secretBytes) }
+
+// tag makes the second part of the state of a trip. The whole has to fit into a
+// RelayState, which is at most 80 bytes long (SAML bindings §3.4.3).
+func (f *Flow) tag() (string, error) { return f.random(tagBytes) }
+
+func (f *Flow) random(size int) (string, error) {
+	b := make([]byte, size)
 	if _, err := io.ReadFull(f.d.Rand, b); err != nil {
 		return "", fmt.Errorf("random secret: %w", err)
 	}
@@ -35,8 +44,10 @@ func hash(secret string) string {
 
 // wellFormed reports whether s can be a secret of ours; anything else is not
 // worth a look-up.
-func wellFormed(s string) bool {
-	if len(s) != base64.RawURLEncoding.EncodedLen(secretBytes) {
+func wellFormed(s string) bool { return encodes(s, secretBytes) }
+
+func encodes(s string, size int) bool {
+	if len(s) != base64.RawURLEncoding.EncodedLen(size) {
 		return false
 	}
 	_, err := base64.RawURLEncoding.DecodeString(s)

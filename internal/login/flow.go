@@ -47,7 +47,7 @@ type Deps struct {
 	UserStore   UserReader
 	Sessions    session.Store
 	Tickets     Tickets
-	Connectors  map[string]upstream.Connector // by strategy
+	Connectors  map[string]upstream.Connector // by strategy; each is an upstream.Redirect, Directory or Place
 	Page        *page.Renderer
 	Audit       audit.Sink
 	Tenant      tenant.Reader

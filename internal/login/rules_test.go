@@ -24,7 +24,7 @@ func made(name, strategy, extra string, clients ...string) *connection.Connectio
 }
 
 func TestWays(t *testing.T) {
-	spoken := func(s string) bool { return s == "oidc" }
+	spoken := func(s string) (kind, bool) { return provider, s == "oidc" }
 	rows := []struct {
 		c    *connection.Connection
 		want string // label, with d for a database, p for passwordless, h for hidden; empty: no way

@@ -123,7 +123,8 @@ func (f *Flow) begin(w http.ResponseWriter, r *http.Request, p *pass, u *user.Us
 		Hash: hash(secret), ID: id, UserID: string(u.ID), ConnectionID: p.prog.ConnectionID,
 		AuthTime: p.prog.AuthTime, Methods: p.prog.Methods, CreatedAt: now, LastSeen: now,
 		ExpiresAt: now + absolute, IdleUntil: now + min(idle, absolute), Persistent: settings.PersistentSession,
-		Device: session.Device{InitialIP: ip, InitialUserAgent: agent, LastIP: ip, LastUserAgent: agent},
+		Foreign: p.prog.Foreign,
+		Device:  session.Device{InitialIP: ip, InitialUserAgent: agent, LastIP: ip, LastUserAgent: agent},
 	}
 	if err := f.d.Sessions.CreateSession(r.Context(), s); err != nil {
 		return session.Session{}, err

@@ -1,19 +1,25 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 
 	"mangrove/internal/connection"
 	"mangrove/internal/errs"
 	"mangrove/internal/oauth"
+	"mangrove/internal/page"
 	"mangrove/internal/session"
 	"mangrove/internal/upstream"
+	"mangrove/internal/web"
 )
 
 // Start begins a login for a request that op has validated: it answers with a
@@ -163,13 +169,30 @@ func (f *Flow) connection(ctx context.Context, id string) (*connection.Connectio
 	return c, nil
 }
 
-// spoken reports whether there is a connector for a strategy.
-func (f *Flow) spoken(strategy string) bool { return f.d.Connectors[strategy] != nil }
+// redirector is the connector of a strategy whose people are sent away; nil: it is
+// none of these.
+func (f *Flow) redirector(strategy string) upstream.Redirect {
+	k, _ := f.d.Connectors[strategy].(upstream.Redirect)
+	return k
+}
+
+// spoken is how people sign in by a strategy; false: there is no connector for it.
+func (f *Flow) spoken(strategy string) (kind, bool) {
+	switch f.d.Connectors[strategy].(type) {
+	case upstream.Redirect:
+		return provider, true
+	case upstream.Directory:
+		return directory, true
+	case upstream.Place:
+		return place, true
+	}
+	return 0, false
+}
 
 // sendAway leads the browser to the provider. What has to be kept is stored
 // before the browser leaves.
 func (f *Flow) sendAway(w http.ResponseWriter, r *http.Request, p *pass, c *connection.Connection) error {
-	tag, err := f.secret()
+	tag, err := f.tag()
 	if err != nil {
 		return err
 	}
@@ -177,19 +200,43 @@ func (f *Flow) sendAway(w http.ResponseWriter, r *http.Request, p *pass, c *conn
 	if err != nil {
 		return err
 	}
-	to, pending, err := f.d.Connectors[c.Strategy].AuthorizeURL(r.Context(), c, upstream.Start{
+	d, err := f.redirector(c.Strategy).Depart(r.Context(), c, upstream.Start{
 		State: joinState(p.id, tag), Nonce: nonce, CallbackURL: f.callback,
-		LoginHint: p.req.LoginHint, Params: params(p.req),
+		LoginHint: p.loginHint(), Scopes: connectionScopes(p.req.ConnectionScope), Params: params(p.req),
 	})
 	if err != nil {
 		return f.stop(w, r, p, c, err)
 	}
-	p.prog.trip = trip{ConnectionID: c.ID, Tag: hash(tag), Pending: pending}
+	p.prog.trip = trip{ConnectionID: c.ID, Tag: hash(tag), Pending: d.Pending}
 	if err := f.save(r.Context(), p); err != nil {
 		return err
 	}
-	redirect(w, r, to)
-	return nil
+	return f.depart(w, r, d)
+}
+
+// depart sends the browser to a provider, by a redirect or by a form.
+func (f *Flow) depart(w http.ResponseWriter, r *http.Request, d upstream.Departure) error {
+	if d.Form == nil {
+		redirect(w, r, d.URL)
+		return nil
+	}
+	view := page.FormPost{Action: d.URL}
+	for _, name := range slices.Sorted(maps.Keys(d.Form)) {
+		for _, value := range d.Form[name] {
+			view.Fields = append(view.Fields, page.Field{Name: name, Value: value})
+		}
+	}
+	web.NoStore(w)
+	return f.show(w, r, http.StatusOK, view)
+}
+
+// loginHint is whom a provider is told to expect: what was typed at our own first
+// step, or what the application said.
+func (p *pass) loginHint() string { return cmp.Or(p.prog.Identifier, p.req.LoginHint) }
+
+// connectionScopes are the words of connection_scope, between commas or spaces.
+func connectionScopes(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 // stop ends a login that the provider or our own rules refused.

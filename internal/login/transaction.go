@@ -45,6 +45,8 @@ type progress struct {
 	Methods []string `json:"methods,omitzero"`
 	// AuthTime is when the first of them was given, microseconds.
 	AuthTime int64 `json:"auth_time,omitzero"`
+	// Foreign is the session at the provider that proved the person.
+	Foreign session.Foreign `json:"foreign,omitzero"`
 	// SessionID is the session that this login has: its own, or one that was there.
 	SessionID string `json:"session_id,omitzero"`
 	// Done are the steps that were passed over.
@@ -195,7 +197,7 @@ func expiredIfNone(err error) error {
 // splitState takes apart what goes to a provider: the transaction's id and the trip's tag.
 func splitState(state string) (id, tag string, ok bool) {
 	id, tag, ok = strings.Cut(state, ".")
-	return id, tag, ok && wellFormed(id) && wellFormed(tag)
+	return id, tag, ok && wellFormed(id) && encodes(tag, tagBytes)
 }
 
 func joinState(id, tag string) string { return id + "." + tag }

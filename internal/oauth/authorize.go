@@ -21,7 +21,9 @@ type AuthorizeRequest struct {
 	ScreenHint   string   `json:"screen_hint,omitzero"` // signup, or empty
 	Connection   string   `json:"connection,omitzero"`  // name
 	UILocales    string   `json:"ui_locales,omitzero"`
-	ACRValues    string   `json:"acr_values,omitzero"`
+	// ConnectionScope are scopes for the provider beside the connection's own, as sent.
+	ConnectionScope string `json:"connection_scope,omitzero"`
+	ACRValues       string `json:"acr_values,omitzero"`
 	// LoginTicket is the one-time ticket of /co/authenticate.
 	LoginTicket string `json:"login_ticket,omitzero"`
 	// DeviceCode is the hash of the device code that this login answers; empty for

@@ -89,19 +89,20 @@ func validate(p parameters, c *client.Client, redirect string, t *tenant.Setting
 		mode, _ = oauth.ModeOf("", response)
 	}
 	req := oauth.AuthorizeRequest{
-		ClientID:     c.ID,
-		ResponseType: response.String(),
-		ResponseMode: mode,
-		RedirectURI:  redirect,
-		RedirectSent: p.get("redirect_uri") != "",
-		Scope:        oauth.ParseScope(p.get("scope")),
-		State:        p.get("state"),
-		Nonce:        p.get("nonce"),
-		LoginHint:    p.get("login_hint"),
-		Connection:   p.get("connection"),
-		UILocales:    p.get("ui_locales"),
-		ACRValues:    p.get("acr_values"),
-		LoginTicket:  p.get("login_ticket"),
+		ClientID:        c.ID,
+		ResponseType:    response.String(),
+		ResponseMode:    mode,
+		RedirectURI:     redirect,
+		RedirectSent:    p.get("redirect_uri") != "",
+		Scope:           oauth.ParseScope(p.get("scope")),
+		State:           p.get("state"),
+		Nonce:           p.get("nonce"),
+		LoginHint:       p.get("login_hint"),
+		Connection:      p.get("connection"),
+		UILocales:       p.get("ui_locales"),
+		ConnectionScope: p.get("connection_scope"),
+		ACRValues:       p.get("acr_values"),
+		LoginTicket:     p.get("login_ticket"),
 	}
 	if req.Connection == "" {
 		req.Connection = p.get("realm")

@@ -30,6 +30,8 @@ type Session struct {
 	Metadata json.RawMessage
 	// Clients are the ids of those that were answered with it, in their order.
 	Clients []string
+	// Foreign is the session at the provider that this one came from. The store seals it.
+	Foreign Foreign
 }
 
 // Device is the browser of a session, when it began and when it was seen last.

@@ -1,6 +1,8 @@
 // Package upstream says what a connector to an upstream identity provider is.
 //
-// Owns: the Connector interface and its values. Each strategy is a package below.
+// Owns: the interfaces of connectors and their values (upstream.go), their refusals
+// (refusals.go), what an enterprise may vouch for (vouch.go), what is passed on
+// to a provider (forward.go). Each family of strategies is a package below.
 // Does not own: what a login does to a profile (profile/sync.go), browser state (login).
-// May import: errs, profile, connection, outbound.
+// May import: errs, profile, connection, session, outbound.
 package upstream

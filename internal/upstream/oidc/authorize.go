@@ -16,21 +16,21 @@ import (
 	"mangrove/internal/upstream"
 )
 
-// AuthorizeURL builds the authorization request (reference/connections.md §3.9, §4.4).
-func (k *Connector) AuthorizeURL(ctx context.Context, c *connection.Connection, s upstream.Start) (string, upstream.Pending, error) {
+// Depart builds the authorization request (reference/connections.md §3.9, §4.4).
+func (k *Connector) Depart(ctx context.Context, c *connection.Connection, s upstream.Start) (upstream.Departure, error) {
 	o := c.OIDC()
 	back := backChannel(c)
 	p, err := k.provider(ctx, o, back)
 	if err != nil {
-		return "", upstream.Pending{}, err
+		return upstream.Departure{}, err
 	}
 	to, err := url.Parse(p.AuthorizationEndpoint)
 	if err != nil {
-		return "", upstream.Pending{}, errConfig.Because(errors.New("authorization_endpoint is not a URL"))
+		return upstream.Departure{}, errConfig.Because(errors.New("authorization_endpoint is not a URL"))
 	}
 	pending := upstream.Pending{Nonce: s.Nonce}
 	q := to.Query()
-	forward(q, o.UpstreamParams, s)
+	upstream.Forward(q, o.UpstreamParams, s)
 	q.Set("client_id", o.ClientID)
 	q.Set("redirect_uri", s.CallbackURL)
 	q.Set("scope", scope(o))
@@ -41,45 +41,15 @@ func (k *Connector) AuthorizeURL(ctx context.Context, c *connection.Connection, 
 		q.Set("response_mode", "form_post")
 	} else {
 		if _, err := authStyle(o, p); err != nil { // before a person has typed a password there
-			return "", upstream.Pending{}, err
+			return upstream.Departure{}, err
 		}
 		q.Set("response_type", "code")
 		if pending.Verifier, err = k.challenge(q, o.PKCE, p.PKCEMethods); err != nil {
-			return "", upstream.Pending{}, err
+			return upstream.Departure{}, err
 		}
 	}
 	to.RawQuery = q.Encode()
-	return to.String(), pending, nil
-}
-
-// forward adds what the application asked and what the connection is set to
-// add. Parameters of the protocol itself are set afterwards and cannot be
-// replaced by options.
-func forward(q url.Values, list []connection.UpstreamParam, s upstream.Start) {
-	if s.LoginHint != "" {
-		q.Set("login_hint", s.LoginHint)
-	}
-	if prompt := s.Params.Get("prompt"); prompt == "login" || prompt == "select_account" {
-		q.Set("prompt", prompt)
-	}
-	for _, p := range list {
-		if slices.Contains(ourParams, p.Name) {
-			continue
-		}
-		switch {
-		case p.Alias == "":
-			q.Set(p.Name, p.Value)
-		case s.Params.Get(p.Alias) != "":
-			q.Set(p.Name, s.Params.Get(p.Alias))
-		}
-	}
-}
-
-// ourParams are not for options to set: with them the answer would be another
-// flow's, or another person's.
-var ourParams = []string{
-	"client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "nonce",
-	"code_challenge", "code_challenge_method", "request", "request_uri", "client_secret",
+	return upstream.Departure{URL: to.String(), Pending: pending}, nil
 }
 
 // scope is the connection's scope and the mapping's, without doubles.

@@ -9,16 +9,15 @@ import (
 	"time"
 
 	"mangrove/internal/connection"
-	"mangrove/internal/errs"
 	"mangrove/internal/profile"
 	"mangrove/internal/upstream"
 )
 
-// Refusals. The text may be shown to anybody; the cause says what was wrong.
+// Refusals under the names of this package.
 var (
-	errUnreachable = errs.New(errs.Unavailable, "access_denied", "The identity provider is unreachable.")
-	errRefused     = errs.New(errs.Forbidden, "access_denied", "The identity provider's answer was not accepted.")
-	errConfig      = errs.New(errs.Invalid, "invalid_request", "The connection to the identity provider is not set up correctly.")
+	errUnreachable = upstream.ErrUnreachable
+	errRefused     = upstream.ErrRefused
+	errConfig      = upstream.ErrConfig
 )
 
 // Connector speaks OpenID Connect. Discovery documents and key sets are cached
@@ -31,7 +30,7 @@ type Connector struct {
 	keySets   cache[keys]
 }
 
-var _ upstream.Connector = (*Connector)(nil)
+var _ upstream.Redirect = (*Connector)(nil)
 
 // New makes a connector whose requests all go through client (package outbound).
 func New(client *http.Client, now func() time.Time, rand io.Reader) *Connector {
@@ -75,7 +74,7 @@ func (k *Connector) Callback(ctx context.Context, c *connection.Connection, s up
 	return upstream.Result{
 		Claims: profile.Claims{
 			Subject:    id.subject,
-			Attributes: trustDomains(attributes(o.AttributeMap, src), o),
+			Attributes: upstream.Vouch(attributes(o.AttributeMap, src), c.Upstream()),
 			Raw:        id.payload,
 		},
 		Tokens: tokens.stored(),

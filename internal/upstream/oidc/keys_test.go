@@ -69,7 +69,7 @@ func TestDiscoveryOnceForAll(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			if _, _, err := r.connector.AuthorizeURL(t.Context(), r.connection(), upstream.Start{State: "s", Nonce: "n", CallbackURL: callbackURL}); err != nil {
+			if _, err := r.connector.Depart(t.Context(), r.connection(), upstream.Start{State: "s", Nonce: "n", CallbackURL: callbackURL}); err != nil {
 				t.Error(err)
 			}
 		})

@@ -216,34 +216,6 @@ func needsUserinfo(m connection.AttributeMap) bool {
 	return false
 }
 
-// trustDomains takes the proof from an address outside the e-mail domains of
-// the connection, where it has any: an enterprise vouches for its own only.
-func trustDomains(list []profile.Change, o *connection.OIDCOptions) []profile.Change {
-	domains := slices.Clone(o.DomainAliases)
-	if o.TenantDomain != "" {
-		domains = append(domains, o.TenantDomain)
-	}
-	if len(domains) == 0 {
-		return list
-	}
-	var email string
-	for _, c := range list {
-		if c.Name == profile.Email {
-			email, _ = text(c.Value)
-		}
-	}
-	domain := email[strings.LastIndexByte(email, '@')+1:]
-	if slices.ContainsFunc(domains, func(d string) bool { return strings.EqualFold(d, domain) }) {
-		return list
-	}
-	for i := range list {
-		if list[i].Name == profile.EmailVerified {
-			list[i].Value = profile.Bool(false)
-		}
-	}
-	return list
-}
-
 func member(list []strictjson.Member, name string) profile.Value {
 	for _, m := range list {
 		if m.Name == name {

@@ -113,32 +113,6 @@ func TestNeedsUserinfo(t *testing.T) {
 	}
 }
 
-func TestTrustDomains(t *testing.T) {
-	rows := []struct {
-		domains []string
-		tenant  string
-		email   string
-		want    string
-	}{
-		{nil, "", "a@anywhere.example", "true"},
-		{[]string{"x.example"}, "", "a@x.example", "true"},
-		{[]string{"y.example", "X.Example"}, "", "a@x.example", "true"},
-		{nil, "x.example", "a@X.example", "true"},
-		{[]string{"x.example"}, "", "a@evil.example", "false"},
-		{[]string{"x.example"}, "", "a@sub.x.example", "false"},
-		{[]string{"x.example"}, "", "a@x.example@evil.example", "false"},
-		{[]string{"x.example"}, "", "x.example", "true"}, // no address at all: proves nothing
-		{[]string{"x.example"}, "", "", "false"},
-	}
-	for _, row := range rows {
-		list := []profile.Change{{Name: "email", Value: profile.Text(row.email)}, {Name: "email_verified", Value: profile.Bool(true)}}
-		got := trustDomains(list, &connection.OIDCOptions{DomainAliases: row.domains, TenantDomain: row.tenant})
-		if string(got[1].Value) != row.want {
-			t.Errorf("%v: %s", row, got[1].Value)
-		}
-	}
-}
-
 // The law: whatever the claims and the map, no restricted or reserved name
 // comes out, none twice, no null, proofs are booleans, values are JSON as it
 // was or text; and bind_all changes no value.

@@ -53,7 +53,7 @@ func TestWhereMetadataComesFrom(t *testing.T) {
 		row.options["client_id"], row.options["client_secret"], row.options["type"] = "mangrove", "x", "back_channel"
 		r.options = row.options
 		before := idp.Count(fakeidp.Discovery)
-		_, _, err := r.connector.AuthorizeURL(t.Context(), r.connection(), upstream.Start{State: "s", Nonce: "n", CallbackURL: callbackURL})
+		_, err := r.connector.Depart(t.Context(), r.connection(), upstream.Start{State: "s", Nonce: "n", CallbackURL: callbackURL})
 		if (err == nil) != row.ok {
 			t.Errorf("%s: %v", row.name, err)
 		}

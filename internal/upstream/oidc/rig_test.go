@@ -95,18 +95,18 @@ func (r *rig) leave(s upstream.Start) (trip, error) {
 	}
 	s.Nonce, s.CallbackURL = "nonce-1", callbackURL
 	tr := trip{c: r.connection(), start: s}
-	to, pending, err := r.connector.AuthorizeURL(r.t.Context(), tr.c, s)
+	away, err := r.connector.Depart(r.t.Context(), tr.c, s)
 	if err != nil {
 		return tr, err
 	}
-	tr.pending = pending
-	u, err := url.Parse(to)
+	tr.pending = away.Pending
+	u, err := url.Parse(away.URL)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	tr.sent = u.Query()
 	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	resp, err := browser.Get(to)
+	resp, err := browser.Get(away.URL)
 	if err != nil {
 		r.t.Fatal(err)
 	}

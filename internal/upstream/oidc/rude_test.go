@@ -141,13 +141,13 @@ func TestSilentProvider(t *testing.T) {
 		done := make(chan error, 1)
 		go func() {
 			tr := trip{c: r.connection(), start: upstream.Start{State: "s", Nonce: "nonce-1", CallbackURL: callbackURL}}
-			to, pending, err := r.connector.AuthorizeURL(ctx, tr.c, tr.start)
+			away, err := r.connector.Depart(ctx, tr.c, tr.start)
 			if err != nil {
 				done <- err
 				return
 			}
 			browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-			resp, err := browser.Get(to)
+			resp, err := browser.Get(away.URL)
 			if err != nil {
 				done <- err
 				return
@@ -158,7 +158,7 @@ func TestSilentProvider(t *testing.T) {
 				done <- err
 				return
 			}
-			_, err = r.connector.Callback(ctx, tr.c, tr.start, pending, back.Query())
+			_, err = r.connector.Callback(ctx, tr.c, tr.start, away.Pending, back.Query())
 			done <- err
 		}()
 		for e := range seen {

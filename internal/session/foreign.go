@@ -1,0 +1,13 @@
+package session
+
+// Foreign is the session at an identity provider that a session of ours came
+// from: what ending both together needs. The zero value: there is none to end.
+type Foreign struct {
+	// Name is how the provider calls the person there: the NameID of SAML with its
+	// qualifiers as canonical XML, or the subject.
+	Name string `json:"name,omitzero"`
+	// Index is the SessionIndex of SAML, or sid.
+	Index string `json:"index,omitzero"`
+	// IDToken is the hint of RP-initiated logout.
+	IDToken string `json:"id_token,omitzero"`
+}
