@@ -26,12 +26,15 @@ func (f *Flow) comeBack(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if r.Method == http.MethodPost && got.Get("wa") == wrapped {
-		return f.comeBackClassic(w, r, got)
-	}
-	state := got.Get("state")
+	state := stateOf(got)
 	id, tag, ok := splitState(state)
 	if !ok {
+		switch {
+		case r.Method == http.MethodPost && got.Get("wa") == wrapped:
+			return f.comeBackClassic(w, r, got)
+		case r.Method == http.MethodPost && got.Get("SAMLResponse") != "":
+			return f.comeUnasked(w, r, got)
+		}
 		return errExpired
 	}
 	p, err := f.open(r, id)
@@ -50,6 +53,9 @@ func (f *Flow) comeBack(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if why == nil && !addressed(r, c) {
+		why = errOtherConnection
+	}
 	if why == nil && got.Has("error") {
 		why = providerError(got)
 	}
@@ -58,6 +64,19 @@ func (f *Flow) comeBack(w http.ResponseWriter, r *http.Request) error {
 		return f.d.RespondError(w, r, p.req, why)
 	}
 	return f.federate(w, r, p, c, upstream.Start{State: state, Nonce: p.prog.Pending.Nonce, CallbackURL: f.callback}, got)
+}
+
+// stateOf is the state in an answer: OAuth and OpenID Connect call it state, SAML
+// RelayState, WS-Federation wctx.
+func stateOf(got url.Values) string {
+	return cmp.Or(got.Get("state"), got.Get("RelayState"), got.Get("wctx"))
+}
+
+// addressed reports whether the answer came to the address of the connection, where
+// that names one: an answer of X at the address of Y is Y's in no way.
+func addressed(r *http.Request, c *connection.Connection) bool {
+	q, err := query(r)
+	return err == nil && (!q.Has("connection") || q.Get("connection") == c.Name)
 }
 
 // federate proves the person and goes on. Network and cryptography come first,
@@ -77,7 +96,12 @@ func (f *Flow) federate(w http.ResponseWriter, r *http.Request, p *pass, c *conn
 		f.refused(r, p.req.ClientID, c, why.Description)
 		return f.d.RespondError(w, r, p.req, why)
 	}
-	u, err := f.d.Users.Federate(ctx, c, result.Claims, result.Tokens, f.actor(r, p))
+	return f.arrive(w, r, p, c, result)
+}
+
+// arrive is the one end of every trip: what the provider said becomes a user.
+func (f *Flow) arrive(w http.ResponseWriter, r *http.Request, p *pass, c *connection.Connection, result upstream.Result) error {
+	u, err := f.d.Users.Federate(r.Context(), c, result.Claims, result.Tokens, f.actor(r, p))
 	if err != nil {
 		return f.deny(w, r, p, c, err)
 	}
@@ -107,7 +131,7 @@ func (f *Flow) stillAllowed(ctx context.Context, p *pass) (*connection.Connectio
 	if c == nil {
 		return nil, errNoConnection, nil
 	}
-	if w, ok := wayOf(c, p.req.ClientID, f.spoken); !ok || w.kind != provider {
+	if w, ok := wayOf(c, p.req.ClientID, f.spoken); !ok || w.kind < provider {
 		return c, errDisabled, nil
 	}
 	return c, nil, nil

@@ -66,25 +66,36 @@ func wayOf(c *connection.Connection, clientID string, spoken func(strategy strin
 }
 
 // offer is what a sign-in page offers: a field for an identifier where there is
-// a database or a passwordless connection, and buttons.
+// a database, a directory, a passwordless connection or a provider that serves
+// e-mail domains, and buttons.
 type offer struct {
-	database   *way
-	email, sms *way
-	buttons    []way
+	// At most one of these has the password field.
+	database, directory *way
+	email, sms          *way
+	// homes are the providers and directories to which e-mail domains lead.
+	homes   []way
+	buttons []way
 }
 
 // offered chooses: of several databases the chosen one has the field, else the
-// first; the others are buttons. A passwordless connection that was chosen is
-// alone with the buttons. Hidden ways are shown when without them nobody could sign in.
+// first; the others are buttons. A directory has it when it was chosen or there is
+// no database. A passwordless connection that was chosen is alone with the buttons.
+// Hidden ways are shown when without them nobody could sign in.
 func offered(ws []way, chosen string) (o offer) {
 	only, _ := find(ws, func(c *connection.Connection) bool { return c.ID == chosen })
 	alone := only.c != nil && only.kind == passwordless
+	databases := slices.ContainsFunc(ws, func(w way) bool { return w.kind == database })
 	for i := range ws {
 		w := &ws[i]
+		if w.kind >= directory && len(w.c.Upstream().Domains) > 0 {
+			o.homes = append(o.homes, *w)
+		}
 		switch {
-		case alone && w.c.ID != chosen && w.kind != provider:
-		case w.kind == database && (o.database == nil || w.c.ID == chosen):
+		case alone && w.c.ID != chosen && w.kind < directory:
+		case w.kind == database && only.kind != directory && (o.database == nil || w.c.ID == chosen):
 			o.database = w
+		case w.kind == directory && !alone && (w.c.ID == chosen || !databases && only.kind != directory && o.directory == nil && !w.hidden):
+			o.directory = w
 		case w.kind == passwordless && w.c.Class() == profile.PasswordlessSMS:
 			if o.sms == nil || w.c.ID == chosen {
 				o.sms = w
@@ -95,11 +106,11 @@ func offered(ws []way, chosen string) (o offer) {
 			}
 		}
 	}
-	field := o.database != nil || o.email != nil || o.sms != nil
+	field := o.password() != nil || o.email != nil || o.sms != nil || len(o.homes) > 0
 	for _, hiddenToo := range []bool{false, true} {
 		for i := range ws {
 			w := &ws[i]
-			if w.kind != passwordless && w != o.database && (hiddenToo || !w.hidden) && (!alone || w.kind == provider) {
+			if w.kind != passwordless && w != o.password() && (hiddenToo || !w.hidden) && (!alone || w.kind >= directory) {
 				o.buttons = append(o.buttons, *w)
 			}
 		}
@@ -110,14 +121,41 @@ func offered(ws []way, chosen string) (o offer) {
 	return o
 }
 
+// password is the way that has the password field; nil: none has.
+func (o offer) password() *way {
+	if o.directory != nil {
+		return o.directory
+	}
+	return o.database
+}
+
+// home is where the domain of an e-mail address leads (home-realm discovery); nil:
+// nowhere. Of two connections with one domain the first by label counts.
+func (o offer) home(identifier string) *way {
+	for i := range o.homes {
+		if o.homes[i].c.Upstream().HasDomain(strings.TrimSpace(identifier)) {
+			return &o.homes[i]
+		}
+	}
+	return nil
+}
+
 // identifiers are the kinds of identifiers that the field takes.
 func (o offer) identifiers() (ids page.Identifiers) {
 	if o.database != nil {
 		ids = identifiersOf(o.database.c)
 	}
-	ids.Email = ids.Email || o.email != nil
+	ids.Username = ids.Username || o.directory != nil
+	ids.Email = ids.Email || o.email != nil || len(o.homes) > 0
 	ids.Phone = ids.Phone || o.sms != nil
 	return ids
+}
+
+// passwordIdentifiers are the kinds of identifiers that go with the password, and
+// those that lead away from it.
+func (o offer) passwordIdentifiers() page.Identifiers {
+	o.email, o.sms = nil, nil
+	return o.identifiers()
 }
 
 // identifiersOf are those by which the users of a database sign in.

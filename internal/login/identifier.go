@@ -38,7 +38,11 @@ func (f *Flow) identify(w http.ResponseWriter, r *http.Request, form url.Values)
 		return f.askIdentifier(w, r, http.StatusBadRequest, p, ws, identifier, problem)
 	}
 	p.prog.Identifier = identifier
-	if o.database == nil {
+	if home := o.home(identifier); home != nil {
+		return f.follow(w, r, p, *home)
+	}
+	password := o.password()
+	if password == nil {
 		code := o.byCode(identifier)
 		if code == nil {
 			return f.askIdentifier(w, r, http.StatusBadRequest, p, ws, identifier, page.InvalidInput)
@@ -46,7 +50,23 @@ func (f *Flow) identify(w http.ResponseWriter, r *http.Request, form url.Values)
 		p.prog.trip = trip{ConnectionID: code.c.ID}
 		return f.startCode(w, r, p, code.c, identifier)
 	}
-	p.prog.trip = trip{ConnectionID: o.database.c.ID}
+	return f.goToPassword(w, r, p, password.c)
+}
+
+// follow goes the chosen way: away to the provider, or to the page for a password.
+func (f *Flow) follow(w http.ResponseWriter, r *http.Request, p *pass, chosen way) error {
+	switch chosen.kind {
+	case provider:
+		return f.sendAway(w, r, p, chosen.c)
+	case place:
+		return f.recognize(w, r, p, chosen.c)
+	default:
+		return f.goToPassword(w, r, p, chosen.c)
+	}
+}
+
+func (f *Flow) goToPassword(w http.ResponseWriter, r *http.Request, p *pass, c *connection.Connection) error {
+	p.prog.trip = trip{ConnectionID: c.ID}
 	if err := f.save(r.Context(), p); err != nil {
 		return err
 	}
@@ -94,8 +114,8 @@ func (f *Flow) chooseConnection(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return f.refuse(w, r, p, errDisabled)
 	}
-	if chosen.kind == provider {
-		return f.sendAway(w, r, p, chosen.c)
+	if chosen.kind == provider || chosen.kind == place {
+		return f.follow(w, r, p, chosen)
 	}
 	p.prog.trip = trip{ConnectionID: chosen.c.ID}
 	// A code is sent to whom the first step named, if it can be.

@@ -20,11 +20,14 @@ var (
 	errLarge = errs.New(errs.TooLarge, "invalid_request", "The request is too large.")
 )
 
+// maxAnswer bounds what a provider may post, bytes: an assertion of a megabyte.
+const maxAnswer = 3 << 19
+
 // answer is what a provider sent back, by query or by form; a form's query
 // does not count.
 func answer(w http.ResponseWriter, r *http.Request) (url.Values, error) {
 	if r.Method == http.MethodPost {
-		return postForm(w, r)
+		return boundedForm(w, r, maxAnswer)
 	}
 	return query(r)
 }
@@ -33,11 +36,15 @@ func query(r *http.Request) (url.Values, error) { return strict(r.URL.RawQuery) 
 
 // postForm reads a form body of at most web.MaxBody.
 func postForm(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	return boundedForm(w, r, web.MaxBody)
+}
+
+func boundedForm(w http.ResponseWriter, r *http.Request, limit int64) (url.Values, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" {
 		return nil, errType
 	}
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, web.MaxBody))
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	if err != nil {
 		var large *http.MaxBytesError
 		if errors.As(err, &large) {

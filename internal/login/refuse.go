@@ -15,10 +15,11 @@ import (
 
 // Refusals that the application is told (reference/authentication.md §2.4).
 var (
-	errNoConnection = &oauth.AuthorizeError{Code: "invalid_request", Description: "the connection was not found"}
-	errDisabled     = &oauth.AuthorizeError{Code: "invalid_request", Description: "the connection was disabled"}
-	errNothing      = &oauth.AuthorizeError{Code: "invalid_request", Description: "no connections enabled for the client"}
-	errBlocked      = &oauth.AuthorizeError{Code: "unauthorized", Description: user.ErrBlocked.Text}
+	errNoConnection    = &oauth.AuthorizeError{Code: "invalid_request", Description: "the connection was not found"}
+	errDisabled        = &oauth.AuthorizeError{Code: "invalid_request", Description: "the connection was disabled"}
+	errNothing         = &oauth.AuthorizeError{Code: "invalid_request", Description: "no connections enabled for the client"}
+	errOtherConnection = &oauth.AuthorizeError{Code: "invalid_request", Description: "the answer came to the address of another connection"}
+	errBlocked         = &oauth.AuthorizeError{Code: "unauthorized", Description: user.ErrBlocked.Text}
 )
 
 // refusal is what the application is told of err; false: err is a failure of

@@ -64,6 +64,9 @@ func TestOffered(t *testing.T) {
 	}
 	d1, d2 := some("d1", "auth0", database, false), some("d2", "auth0", database, false)
 	e, m := some("e", "email", passwordless, false), some("m", "sms", passwordless, false)
+	dir, hiddenDir := some("dir", "ad", directory, false), some("hdir", "ad", directory, true)
+	home := some("home", "samlp", provider, true)
+	home.c.Options = json.RawMessage(`{"domain_aliases":["Corp.example"]}`)
 	u1, u2, h := some("u1", "oidc", provider, false), some("u2", "oidc", provider, false), some("h", "oidc", provider, true)
 	rows := []struct {
 		name    string
@@ -85,11 +88,19 @@ func TestOffered(t *testing.T) {
 		{"codes beside a database", []way{d1, e, m, u1}, "", "d1 e m", []string{"u1"}},
 		{"a code chosen", []way{d1, d2, e, m, u1}, "e", "e", []string{"u1"}},
 		{"hidden beside a code", []way{m, h}, "", "m", nil},
+		{"a directory alone", []way{dir, u1}, "", "dir", []string{"u1"}},
+		{"a directory beside a database", []way{d1, dir}, "", "d1", []string{"dir"}},
+		{"a directory chosen", []way{d1, dir}, "dir", "dir", []string{"d1"}},
+		{"a hidden directory", []way{d1, hiddenDir}, "", "d1", nil},
+		{"a hidden directory chosen", []way{hiddenDir, u1}, "hdir", "hdir", []string{"u1"}},
+		{"a home stays hidden", []way{home, u1}, "", "", []string{"u1"}},
+		{"nothing but a home", []way{home}, "", "", nil},
+		{"a code chosen beside a directory", []way{dir, e}, "e", "e", []string{"dir"}},
 	}
 	for _, row := range rows {
 		o := offered(row.ways, row.chosen)
 		var field, buttons []string
-		for _, w := range []*way{o.database, o.email, o.sms} {
+		for _, w := range []*way{o.database, o.directory, o.email, o.sms} {
 			if w != nil {
 				field = append(field, w.c.ID)
 			}
@@ -99,6 +110,25 @@ func TestOffered(t *testing.T) {
 		}
 		if strings.Join(field, " ") != row.field || !slices.Equal(buttons, row.buttons) {
 			t.Errorf("%s: field %v, buttons %v", row.name, field, buttons)
+		}
+	}
+}
+
+func TestHome(t *testing.T) {
+	at := func(name, options string) way {
+		return way{c: &connection.Connection{ID: name, Name: name, Strategy: "samlp", Options: json.RawMessage(options)}, label: name, kind: provider}
+	}
+	ws := []way{at("a", `{"domain_aliases":["Corp.example"]}`), at("b", `{"tenant_domain":"other.example","domain_aliases":["corp.example"]}`), at("c", `{}`)}
+	for identifier, want := range map[string]string{
+		"pia@corp.example": "a", " Pia@CORP.example ": "a", "x@other.example": "b", "x@sub.corp.example": "", "corp.example": "", "x@c": "", "": "",
+		"a@corp.example@evil.example": "", "@corp.example": "a",
+	} {
+		got := ""
+		if w := offered(ws, "").home(identifier); w != nil {
+			got = w.c.ID
+		}
+		if got != want {
+			t.Errorf("%q leads to %q, want %q", identifier, got, want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package login
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -29,7 +30,7 @@ func (f *Flow) showSignIn(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	o := offered(ws, p.prog.ConnectionID)
-	if o.database == nil {
+	if o.password() == nil {
 		redirect(w, r, at(identifierPath, p.id))
 		return nil
 	}
@@ -43,7 +44,7 @@ func (f *Flow) showPassword(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	o := offered(ws, p.prog.ConnectionID)
-	if o.database == nil || p.prog.Identifier == "" {
+	if o.password() == nil || p.prog.Identifier == "" {
 		redirect(w, r, at(identifierPath, p.id))
 		return nil
 	}
@@ -60,17 +61,23 @@ func (f *Flow) checkPassword(both bool) submitted {
 			return err
 		}
 		o := offered(ws, p.prog.ConnectionID)
-		if o.database == nil {
+		way := o.password()
+		if way == nil {
 			return f.refuse(w, r, p, errDisabled)
 		}
 		identifier, password := p.prog.Identifier, form.Get("password")
 		if both {
 			identifier = strings.TrimSpace(form.Get("username"))
+			// A password of an organisation is not for our databases to see.
+			if home := o.home(identifier); home != nil && home.c.ID != way.c.ID {
+				p.prog.Identifier = identifier
+				return f.follow(w, r, p, *home)
+			}
 		}
 		if identifier == "" || password == "" {
 			return f.askPassword(w, r, http.StatusBadRequest, p, o, identifier, page.MissingInput, both)
 		}
-		u, err := f.d.Users.Authenticate(r.Context(), o.database.c, identifier, password, f.actor(r, p))
+		u, err := f.authenticate(r.Context(), *way, identifier, password, f.actor(r, p))
 		if errors.Is(err, user.ErrBlocked) {
 			return f.end(w, r, p, errBlocked)
 		}
@@ -81,19 +88,27 @@ func (f *Flow) checkPassword(both bool) submitted {
 			}
 			return f.askPassword(w, r, status, p, o, identifier, problem, both)
 		}
-		return f.proven(w, r, p, u, o.database.c, session.Password)
+		return f.proven(w, r, p, u, way.c, session.Password)
 	}
+}
+
+// authenticate asks whoever knows the passwords of the way.
+func (f *Flow) authenticate(ctx context.Context, by way, identifier, password string, a user.Actor) (*user.User, error) {
+	if by.kind == directory {
+		return f.throughDirectory(ctx, by.c, identifier, password, a)
+	}
+	return f.d.Users.Authenticate(ctx, by.c, identifier, password, a)
 }
 
 func (f *Flow) askPassword(w http.ResponseWriter, r *http.Request, status int, p *pass, o offer, identifier string, problem page.Problem, both bool) error {
 	view := page.Password{
 		Frame: f.frame(p), Action: at(passwordPath, p.id), Value: identifier, Both: both, Identifiers: o.identifiers(), Problem: problem,
 	}
-	if !o.database.c.Signup().NoResetLink {
+	if o.database != nil && !o.database.c.Signup().NoResetLink {
 		view.ForgotURL = at(forgotPath, p.id)
 	}
 	if both {
-		view.Action, view.Identifiers = at(signInPath, p.id), identifiersOf(o.database.c)
+		view.Action, view.Identifiers = at(signInPath, p.id), o.passwordIdentifiers()
 		view.SignupURL, view.Ways = f.signupURL(p, o), links(p, append(codes(o), o.buttons...))
 	} else {
 		view.EditURL = at(identifierPath, p.id)

@@ -49,8 +49,8 @@ func (f *Flow) Start(w http.ResponseWriter, r *http.Request, req oauth.Authorize
 		}
 		p.prog = progress{}
 	}
-	if len(ws) == 1 && ws[0].kind == provider {
-		return f.sendAway(w, r, p, ws[0].c)
+	if len(ws) == 1 && (ws[0].kind == provider || ws[0].kind == place) {
+		return f.follow(w, r, p, ws[0])
 	}
 	if err := f.save(ctx, p); err != nil {
 		return err
@@ -86,7 +86,7 @@ func (f *Flow) Interact(w http.ResponseWriter, r *http.Request, req oauth.Author
 
 // firstPath is the page that a login begins with.
 func (f *Flow) firstPath(r *http.Request, o offer) string {
-	if o.database == nil {
+	if o.password() == nil {
 		return identifierPath
 	}
 	settings, err := f.d.Tenant.Settings(r.Context())

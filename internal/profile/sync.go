@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -41,9 +42,15 @@ type Outcome struct {
 	Changed []string // names, sorted
 	// Dropped are the claims that no profile can hold (a name of 301 characters,
 	// a picture that is no http address, an email_verified that is no boolean),
-	// sorted. They count as not said.
-	Dropped []string
+	// sorted by name. They count as not said.
+	Dropped []Dropped
 	Refusal error // *errs.Error, for Refused
+}
+
+// Dropped is one claim that no profile can hold, and why: a code of package schema.
+type Dropped struct {
+	Name string `json:"name"`
+	Why  string `json:"why"`
 }
 
 // Login decides what an upstream login does. known is nil at a first login;
@@ -113,7 +120,7 @@ type login struct {
 	before  Profile
 	said    []Change // valid claims, sorted by name, each once
 	silent  []string // absence of these says nothing
-	dropped []string
+	dropped []Dropped
 }
 
 // hear keeps of the claims what a profile can hold.
@@ -123,8 +130,8 @@ func (l *login) hear(cl Claims) {
 		if ch.Value == nil || IsNull(ch.Value) || local(ch.Name) || reserved[ch.Name] || l.denies(ch.Name) {
 			continue
 		}
-		if !sayable(ch) {
-			l.dropped = append(l.dropped, ch.Name)
+		if why := unsayable(ch); why != "" {
+			l.dropped = append(l.dropped, Dropped{cut(ch.Name), why})
 			continue
 		}
 		l.said = append(l.said, ch)
@@ -132,24 +139,43 @@ func (l *login) hear(cl Claims) {
 	slices.Reverse(l.said) // so that the stable sort puts the later of two first, and Compact keeps it
 	slices.SortStableFunc(l.said, func(a, b Change) int { return strings.Compare(a.Name, b.Name) })
 	l.said = slices.CompactFunc(l.said, func(a, b Change) bool { return a.Name == b.Name })
-	slices.Sort(l.dropped)
-	l.dropped = slices.Compact(l.dropped)
+	slices.SortStableFunc(l.dropped, func(a, b Dropped) int { return strings.Compare(a.Name, b.Name) })
+	l.dropped = slices.CompactFunc(l.dropped, func(a, b Dropped) bool { return a.Name == b.Name })
 	l.silent = cl.Once
 	if len(l.dropped) > 0 {
-		l.silent = slices.Concat(cl.Once, l.dropped)
+		l.silent = slices.Clone(cl.Once)
+		for _, d := range l.dropped {
+			l.silent = append(l.silent, d.Name)
+		}
 	}
 }
 
-// claimNameMax bounds the names that claims bring along, in bytes.
-const claimNameMax = 255
+// claimNameMax and claimMax bound the names that claims bring along and the values
+// of those without a form of their own, in bytes.
+const (
+	claimNameMax = 255
+	claimMax     = 256 << 10
+)
 
-// sayable reports whether a profile can hold the claim. Names of other
-// attributes are free, as long as a person can read them.
-func sayable(ch Change) bool {
+// unsayable says why a profile cannot hold the claim; empty: it can. Names of
+// other attributes are free, as long as a person can read them; their values, as
+// long as no text in them holds a NUL.
+func unsayable(ch Change) string {
 	if form := Form(AtLogin, ch.Name); form != nil {
-		return len(form.Check(ch.Name, ch.Value)) == 0
+		if v := form.Check(ch.Name, ch.Value); len(v) > 0 {
+			return v[0].Code
+		}
+		return ""
 	}
-	return ch.Name != "" && len(ch.Name) <= claimNameMax && schema.Clean(ch.Name)
+	switch {
+	case ch.Name == "":
+		return schema.MinLength
+	case len(ch.Name) > claimNameMax, len(ch.Value) > claimMax:
+		return schema.MaxLength
+	case !schema.Clean(ch.Name), bytes.Contains(ch.Value, []byte(`\u0000`)):
+		return schema.InvalidFormat
+	}
+	return ""
 }
 
 // mode is SyncMode without a copy of the connection; it is asked for every name.

@@ -124,7 +124,14 @@ func TestLogin(t *testing.T) {
 			if origins(o.Profile) != origins(want) {
 				t.Errorf("origins\n got %s\nwant %s", origins(o.Profile), origins(want))
 			}
-			if d := strings.Join(o.Dropped, " "); d != row.dropped {
+			var dropped []string
+			for _, d := range o.Dropped {
+				dropped = append(dropped, d.Name)
+				if d.Why == "" {
+					t.Errorf("%s was dropped without a reason", d.Name)
+				}
+			}
+			if d := strings.Join(dropped, " "); d != row.dropped {
 				t.Errorf("dropped %q, want %q", d, row.dropped)
 			}
 			if (o.Action == Refused) != (o.Refusal != nil) || (o.Action == Updated || o.Action == Created) != (len(o.Changed) > 0) {

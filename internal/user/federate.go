@@ -3,6 +3,7 @@ package user
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
@@ -22,6 +23,7 @@ func (s *Service) Federate(ctx context.Context, c *connection.Connection, cl pro
 		c: c, facts: c.Facts(), claims: cl, tokens: tokens, at: now.UnixMicro(), defaults: s.Defaults,
 		src: profile.Source{Origin: profile.FromUpstream, Connection: c.ID, At: now.UnixMicro()},
 	}
+	f.claims.Raw = profile.Kept(cl.Raw, f.facts.NonPersistent)
 	var blocked bool
 	u, err := s.Users.Federate(ctx, c.ID, cl.Subject, Logins{Last: f.at, IP: a.IP, Count: 1}, func(u *User) (*User, Effect, error) {
 		u, unchanged, err := f.apply(u)
@@ -32,7 +34,7 @@ func (s *Service) Federate(ctx context.Context, c *connection.Connection, cl pro
 		if blocked = u.Profile.True(profile.Blocked); blocked {
 			e.Type, e.Description = audit.LoginFailed, ErrBlocked.Text
 		}
-		return u, Effect{Events: []audit.Event{e}, Unchanged: unchanged}, nil
+		return u, Effect{Events: append(f.warnings(e), e), Unchanged: unchanged}, nil
 	})
 	if err != nil {
 		return nil, err
@@ -52,12 +54,26 @@ type federation struct {
 	src      profile.Source
 	at       int64
 	defaults profile.Defaults
+	dropped  []profile.Dropped // of the claims, once applied
+}
+
+// warnings is the record of what was dropped of the claims of a login; it names
+// attributes and reasons, not values. login is that of the login itself.
+func (f *federation) warnings(login audit.Event) []audit.Event {
+	if len(f.dropped) == 0 {
+		return nil
+	}
+	e := login
+	e.Type, e.Description = audit.Warning, "Some of what the identity provider said cannot be kept."
+	e.Details, _ = json.Marshal(map[string]any{"dropped": f.dropped}) // of texts: cannot fail
+	return []audit.Event{e}
 }
 
 // apply returns the user after the login and whether its profile stays as it is.
 func (f *federation) apply(u *User) (_ *User, unchanged bool, _ error) {
 	if u == nil {
 		out := profile.Login(f.facts, nil, f.claims, f.src, f.defaults)
+		f.dropped = out.Dropped
 		if out.Action == profile.Refused {
 			return nil, false, out.Refusal
 		}
@@ -69,6 +85,7 @@ func (f *federation) apply(u *User) (_ *User, unchanged bool, _ error) {
 		data = &u.Identities[i].ProfileData
 	}
 	out := profile.Login(f.facts, data, f.claims, f.src, f.defaults)
+	f.dropped = out.Dropped
 	switch out.Action {
 	case profile.Refused:
 		return nil, false, out.Refusal

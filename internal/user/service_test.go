@@ -264,6 +264,64 @@ func TestFederate(t *testing.T) {
 	})
 }
 
+// TestFederateDropsWhatNoProfileHolds: the login goes on without the one attribute,
+// a record names it and says why, and what was stored stays.
+func TestFederateDropsWhatNoProfileHolds(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, h *house) {
+		first, err := h.Federate(t.Context(), h.acme, claims("7", "name", `"Pia"`, "given_name", `"Pia"`, "dept", `"R"`), nil, admin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		long, _ := json.Marshal(strings.Repeat("x", 10_000))
+		h.now = h.now.Add(time.Hour)
+		_, err = h.Federate(t.Context(), h.acme, claims("7", "name", string(long), "given_name", `"P\u0007ia"`, "dept", `"S\u0000"`, "plan", `"b"`), nil, admin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := h.read(first.ID)
+		want(t, got, map[string]string{"name": `"Pia"`, "given_name": `"Pia"`, "dept": `"R"`, "plan": `"b"`})
+		list, err := h.store.Events(t.Context(), audit.Span{Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var details []string
+		for _, e := range list {
+			if e.Type == audit.Warning && e.UserID == string(first.ID) {
+				details = append(details, string(e.Details))
+			}
+		}
+		const record = `{"dropped":[{"name":"dept","why":"FORMAT"},{"name":"given_name","why":"FORMAT"},{"name":"name","why":"MAX_LENGTH"}]}`
+		if len(details) != 1 || details[0] != record {
+			t.Errorf("records %q, want one %s", details, record)
+		}
+	})
+}
+
+// TestDeniedClaimsAreStoredNowhere: neither in the profile nor in the payload.
+func TestDeniedClaimsAreStoredNowhere(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, h *house) {
+		acme := h.acme.Clone()
+		acme.Options = json.RawMessage(`{"non_persistent_attrs":["ssn"]}`)
+		u, err := h.Federate(t.Context(), acme, claims("7", "ssn", `"19121212-1212"`, "name", `"Pia"`), nil, admin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := h.read(u.ID)
+		if got.Profile.Has("ssn") || string(got.Primary().Claims) != `{"name":"Pia"}` {
+			t.Errorf("profile %s, payload %s", user.EncodeAttributes(got.Profile), got.Primary().Claims)
+		}
+	})
+}
+
+func want(t *testing.T, u *user.User, values map[string]string) {
+	t.Helper()
+	for name, v := range values {
+		if a, _ := u.Profile.Get(name); string(a.Value) != v {
+			t.Errorf("%s is %s, want %s", name, a.Value, v)
+		}
+	}
+}
+
 // TestLoginThroughALinkedIdentity: its own profile data follows its connection,
 // the root stays the primary's, and edits of the five are refused there.
 func TestLoginThroughALinkedIdentity(t *testing.T) {
