@@ -14,7 +14,7 @@ import (
 type benchCommand struct {
 	URL      string        `help:"The server's public URL." placeholder:"URL" default:"https://localhost:8443"`
 	ClientID string        `help:"A management client; its secret is MANGROVE_BENCH_CLIENT_SECRET." placeholder:"ID"`
-	What     []string      `help:"What to measure: create, get, search, patch, import, login, token, refresh." placeholder:"KIND,…" default:"create,get,search,patch,import,login,token,refresh"`
+	What     []string      `help:"What to measure: create, get, search, patch, import, login, upstream (needs a server with --outbound-allow 127.0.0.0/8), token, refresh." placeholder:"KIND,…" default:"create,get,search,patch,import,login,token,refresh"`
 	Clients  int           `help:"Clients at once." placeholder:"N" default:"8"`
 	Duration time.Duration `help:"How long each kind is measured." placeholder:"TIME" default:"10s"`
 	Users    int           `help:"Users to read, patch and sign in." placeholder:"N" default:"1000"`

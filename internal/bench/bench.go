@@ -32,7 +32,7 @@ type Options struct {
 }
 
 // Kinds of work, in the order in which they are measured by default.
-var Kinds = []string{"create", "get", "search", "patch", "import", "login", "token", "refresh"}
+var Kinds = []string{"create", "get", "search", "patch", "import", "login", "upstream", "token", "refresh"}
 
 // Result of one kind of work.
 type Result struct {
@@ -104,6 +104,7 @@ func Run(ctx context.Context, o Options) (results []*Result, err error) {
 type op func(ctx context.Context, n uint64) (done uint64, err error)
 
 func (s *stage) measure(ctx context.Context, what string) (*Result, error) {
+	s.verify = nil
 	do, clients, err := s.work(ctx, what)
 	if err != nil {
 		return nil, err
@@ -152,5 +153,8 @@ func (s *stage) measure(ctx context.Context, what string) (*Result, error) {
 	group.Wait()
 	result.Elapsed = time.Since(start)
 	stop()
-	return result, ctx.Err()
+	if err := ctx.Err(); err != nil || s.verify == nil {
+		return result, err
+	}
+	return result, s.verify(ctx)
 }

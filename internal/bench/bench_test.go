@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +22,7 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg := config.Config{PublicURL: "http://" + l.Addr().String(), Data: t.TempDir()}
+	cfg := config.Config{PublicURL: "http://" + l.Addr().String(), Data: t.TempDir(), OutboundAllow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 	s, err := server.New(t.Context(), cfg, server.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,9 @@ type stage struct {
 	hash         string // of password
 	ids          []string
 	emails       []string
+	cleanups     []func(context.Context) error // newest last
+	// verify looks, after a kind of work, whether it left what it should; nil: nothing to see.
+	verify func(context.Context) error
 }
 
 func prepare(ctx context.Context, o Options) (s *stage, err error) {
@@ -63,7 +67,7 @@ func prepare(ctx context.Context, o Options) (s *stage, err error) {
 		Secret string `json:"client_secret"`
 	}
 	if err := s.call(ctx, "POST", "/api/v2/clients", map[string]any{
-		"name": s.connection, "app_type": "regular_web", "grant_types": []string{realmGrant, "refresh_token"},
+		"name": s.connection, "app_type": "regular_web", "grant_types": []string{realmGrant, "refresh_token", "authorization_code"}, "callbacks": []string{appCallback},
 		"refresh_token": map[string]any{
 			"rotation_type": "rotating", "expiration_type": "expiring", "leeway": 0, "token_lifetime": 86400, "idle_token_lifetime": 86400,
 			"infinite_token_lifetime": false, "infinite_idle_token_lifetime": false,
@@ -98,6 +102,9 @@ func (s *stage) cleanUp(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var errs []error
+	for _, undo := range slices.Backward(s.cleanups) {
+		errs = append(errs, undo(ctx))
+	}
 	if s.connectionID != "" {
 		errs = append(errs, s.call(ctx, "DELETE", "/api/v2/connections/"+s.connectionID, nil, nil))
 	}
@@ -154,6 +161,8 @@ func (s *stage) work(ctx context.Context, what string) (op, int, error) {
 				"username": {s.emails[n%uint64(len(s.emails))]}, "password": {password},
 			}, nil))
 		}, s.Clients, nil
+	case "upstream":
+		return s.upstream(ctx)
 	case "token":
 		return func(ctx context.Context, _ uint64) (uint64, error) {
 			return one(s.post(ctx, "/oauth/token", url.Values{
