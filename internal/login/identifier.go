@@ -80,6 +80,7 @@ func (f *Flow) askIdentifier(w http.ResponseWriter, r *http.Request, status int,
 		Frame: f.frame(p), Action: at(identifierPath, p.id), Identifiers: o.identifiers(), Value: value,
 		Problem: problem, Ways: links(p, o.buttons), SignupURL: f.signupURL(p, o),
 	}
+	view.Elsewhere = len(o.homes) > 0
 	if o.database != nil {
 		var err error
 		if view.PasskeyOptions, err = f.passkeyChallenge(r, p, o.database.c); err != nil {

@@ -104,6 +104,7 @@ func (f *Flow) askPassword(w http.ResponseWriter, r *http.Request, status int, p
 	view := page.Password{
 		Frame: f.frame(p), Action: at(passwordPath, p.id), Value: identifier, Both: both, Identifiers: o.identifiers(), Problem: problem,
 	}
+	view.Elsewhere = both && len(o.homes) > 0
 	if o.database != nil && !o.database.c.Signup().NoResetLink {
 		view.ForgotURL = at(forgotPath, p.id)
 	}

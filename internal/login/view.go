@@ -31,7 +31,7 @@ func (f *Flow) show(w http.ResponseWriter, r *http.Request, status int, v page.V
 func links(p *pass, ws []way) []page.Link {
 	var list []page.Link
 	for _, w := range ws {
-		list = append(list, page.Link{Label: w.label, URL: connectionURL(p, w.c.Name)})
+		list = append(list, page.Link{Label: w.label, URL: connectionURL(p, w.c.Name), Icon: w.c.IconURL()})
 	}
 	return list
 }

@@ -34,8 +34,8 @@ var (
 	longFrame    = Frame{Application: long}
 	email        = Identifiers{Email: true}
 	anything     = Identifiers{Email: true, Username: true, Phone: true}
-	ways         = []Link{{"Acme", "/u/login/connection?state=abc&connection=acme"}, {"Google", "/u/login/connection?state=abc&connection=google"}}
-	hostileWays  = []Link{{Hostile, "javascript:alert(1)"}, {long, "/u/login/connection?state=" + Hostile}}
+	ways         = []Link{{Label: "Acme", URL: "/u/login/connection?state=abc&connection=acme"}, {Label: "Google", URL: "/u/login/connection?state=abc&connection=google"}}
+	hostileWays  = []Link{{Label: Hostile, URL: "javascript:alert(1)", Icon: Hostile}, {Label: long, URL: "/u/login/connection?state=" + Hostile}}
 )
 
 // getOptions and createOptions are what go-webauthn writes.
@@ -118,7 +118,7 @@ func signingIn() []Sample {
 }
 
 func secondFactors() []Sample {
-	others := []Link{{"otp", "/o"}, {"sms", "/s"}, {"email", "/e"}, {"webauthn", "/w"}, {"recovery-code", "/r"}}
+	others := []Link{{Label: "otp", URL: "/o"}, {Label: "sms", URL: "/s"}, {Label: "email", URL: "/e"}, {Label: "webauthn", URL: "/w"}, {Label: "recovery-code", URL: "/r"}}
 	return []Sample{
 		{"mfa-otp", 200, MFACode{Frame: frame, Action: "/m", Others: others[3:], OfferTrust: true}},
 		{"mfa-otp-wrong", 400, MFACode{Frame: frame, Action: "/m", Problem: WrongCode}},

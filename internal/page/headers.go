@@ -3,6 +3,7 @@ package page
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -43,6 +44,25 @@ func (p policy) text() string {
 		action += joined(landing(t))
 	}
 	return strings.Join(append(parts, action), "; ")
+}
+
+// targets are where the answers to the forms of a login may lead.
+func (f Frame) targets() []string {
+	if f.Elsewhere {
+		// Which provider it will be depends on what is typed.
+		return []string{f.ReturnTo, "https://any", "http://any"}
+	}
+	return []string{f.ReturnTo}
+}
+
+// iconOrigins are where the images of connections come from.
+func iconOrigins(ways []Link, secure bool) (list []string) {
+	for _, w := range ways {
+		if o := source(foreign(w.Icon, secure)); !slices.Contains(list, o) {
+			list = append(list, o)
+		}
+	}
+	return list
 }
 
 // landing is the sources for a form that leads to a URL. Chromium holds

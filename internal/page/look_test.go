@@ -64,3 +64,33 @@ func TestBranding(t *testing.T) {
 		t.Errorf("policy %s", csp)
 	}
 }
+
+// A connection's image is loaded from its own origin alone, and only over https.
+func TestIconsOfConnections(t *testing.T) {
+	for _, row := range []struct {
+		icon, origin string
+	}{
+		{"https://icons.example/a.svg", "https://icons.example"}, {"http://icons.example/a.svg", ""}, {"", ""},
+		{"javascript:alert(1)", ""}, {`https://icons.example/"><script>`, "https://icons.example"},
+	} {
+		got := shown(t, renderer(t, "https://id.example"), Identifier{Ways: []Link{{Label: "Acme", URL: "/u", Icon: row.icon}}})
+		policy := got.Header().Get("Content-Security-Policy")
+		if strings.Contains(got.Body.String(), `<img src="https://icons`) != (row.origin != "") || strings.Contains(got.Body.String(), "<script>") {
+			t.Errorf("%s: %s", row.icon, got.Body)
+		}
+		if want := "img-src data: " + row.origin; row.origin != "" && !strings.Contains(policy, want) || row.origin == "" && strings.Contains(policy, "icons") {
+			t.Errorf("%s: %s", row.icon, policy)
+		}
+	}
+}
+
+// A form whose answer may lead to a provider says so.
+func TestFormsThatLeadElsewhere(t *testing.T) {
+	for elsewhere, want := range map[bool]string{false: "form-action 'self' https:", true: "form-action 'self' https: https: http: https:"} {
+		f := Frame{ReturnTo: "https://app.example/cb", Elsewhere: elsewhere}
+		policy := shown(t, renderer(t, "https://id.example"), Identifier{Frame: f, Identifiers: Identifiers{Email: true}}).Header().Get("Content-Security-Policy")
+		if !strings.HasSuffix(policy, want) {
+			t.Errorf("%v: %s", elsewhere, policy)
+		}
+	}
+}

@@ -150,7 +150,7 @@ func (p *Renderer) compose(ctx context.Context, accept string, v View) (composed
 	lang := negotiate(offered(settings.EnabledLocales, p.languages), screen.Frame.Locales, accept)
 	l := lookOf(settings, p.host, p.secure)
 	s := &sheet{
-		screen: screen, Lang: lang, Dir: direction(lang), Nonce: nonce, Look: l,
+		screen: screen, secure: p.secure, Lang: lang, Dir: direction(lang), Nonce: nonce, Look: l,
 		Style:   template.CSS(p.style + l.css()), //nolint:gosec // a file of ours, colours that were parsed, URLs that were escaped
 		Script:  p.scripts[screen.script],
 		words:   wordsOf(ctx, p.tenant, p.catalogues[lang], lang, screen.prompt, screen.name),
@@ -165,7 +165,7 @@ func (p *Renderer) compose(ctx context.Context, accept string, v View) (composed
 	}
 	return composed{out.Bytes(), lang, policy{
 		nonce: nonce, script: screen.script != "", framed: screen.foreign,
-		images: l.origins.images, fonts: l.origins.fonts,
-		targets: append([]string{screen.Frame.ReturnTo}, screen.targets...),
+		images: append(iconOrigins(screen.Ways, p.secure), l.origins.images...), fonts: l.origins.fonts,
+		targets: append(screen.Frame.targets(), screen.targets...),
 	}}, nil
 }

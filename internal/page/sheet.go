@@ -16,7 +16,8 @@ type sheet struct {
 	Script    template.JS
 	Look      look
 
-	words words
+	secure bool // served over https
+	words  words
 	// english are the words of the same screen in English.
 	english words
 }
@@ -116,6 +117,9 @@ func (s *sheet) Way(l Link) (template.HTML, error) {
 	text, err := s.raw("federatedConnectionButtonText")
 	return marked(text, s.known(map[string]string{"connectionName": l.Label})), err
 }
+
+// Icon is the image of a connection, made safe to stand in an attribute; empty: none.
+func (s *sheet) Icon(l Link) string { return foreign(l.Icon, s.secure) }
 
 // Rule is one rule of a password.
 func (s *sheet) Rule(r Rule) string {

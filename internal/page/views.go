@@ -42,12 +42,16 @@ type Frame struct {
 	Locales string
 	// ReturnTo is the redirect URI to which the answer to a form may lead.
 	ReturnTo string
+	// Elsewhere: the answer to a form may lead to an identity provider, wherever it is.
+	Elsewhere bool
 }
 
 // Link leads somewhere on our own origin.
 type Link struct {
 	Label string // of a connection; pages word the other links themselves
 	URL   string // a path of ours
+	// Icon is the address of an image of a connection; empty, or not https: none.
+	Icon string
 }
 
 // Identifiers says what a person may be known by.
