@@ -3,6 +3,7 @@ package profile
 import (
 	"bytes"
 	"slices"
+	"strconv"
 	"strings"
 
 	"mangrove/internal/errs"
@@ -131,7 +132,7 @@ func (l *login) hear(cl Claims) {
 			continue
 		}
 		if why := unsayable(ch); why != "" {
-			l.dropped = append(l.dropped, Dropped{cut(ch.Name), why})
+			l.dropped = append(l.dropped, Dropped{legible(ch.Name), why})
 			continue
 		}
 		l.said = append(l.said, ch)
@@ -176,6 +177,15 @@ func unsayable(ch Change) string {
 		return schema.InvalidFormat
 	}
 	return ""
+}
+
+// legible is a name that a stranger chose, for a record.
+func legible(name string) string {
+	if !schema.Clean(name) {
+		quoted := strconv.QuoteToASCII(name)
+		name = quoted[1 : len(quoted)-1]
+	}
+	return cut(name)
 }
 
 // mode is SyncMode without a copy of the connection; it is asked for every name.

@@ -50,7 +50,7 @@ func TestLogin(t *testing.T) {
 		{"garbage at first", google, "", `{"name":"` + strings.Repeat("x", 301) + `","nickname":"a\u202eb","given_name":1,"picture":"javascript:1","email":"a b@c.de"}`, nil, Created, `{"name@default":"","nickname@default":""` + pic + `}`, "email given_name name nickname picture"},
 		{"garbage later", google, `{"email":"a@b.co","email_verified":true,"name":"A","nickname":"a","given_name":"g","picture":"https://a.example/"}`, `{"name":"","nickname":"\u0000","given_name":null,"picture":"data:x","email":"c","email_verified":true}`, nil, Updated,
 			`{"email":"a@b.co","email_verified":true,"name":"A","nickname":"a","picture":"https://a.example/"}`, "email name nickname picture"},
-		{"a name with a newline for an attribute", google, "", `{"name":"A","nickname":"a","x\ny":1,"":2}`, nil, Created, `{"name":"A","nickname":"a"` + pic + `}`, " x\ny"},
+		{"a name with a newline for an attribute", google, "", `{"name":"A","nickname":"a","x\ny":1,"":2}`, nil, Created, `{"name":"A","nickname":"a"` + pic + `}`, ` x\ny`},
 
 		// Each login.
 		{"nothing new", google, `{"email":"a@b.co","email_verified":true,"locale":"en","name":"A","nickname":"a"` + pic + `}`, `{"email":"a@b.co","email_verified":true,"locale":"en","name":"A","nickname":"a"}`, nil, Unchanged, `{"email":"a@b.co","email_verified":true,"locale":"en","name":"A","nickname":"a"` + pic + `}`, ""},
