@@ -1,8 +1,6 @@
 package profile
 
 import (
-	"bytes"
-
 	"mangrove/internal/errs"
 	"mangrove/internal/schema"
 )
@@ -93,5 +91,3 @@ func checkUsername(c Connection, form *schema.Property, v Value) error {
 func signable(p Profile) bool {
 	return p.Has(Email) || p.Has(Username) || p.Has(PhoneNumber)
 }
-
-func equal(a, b Value) bool { return bytes.Equal(a, b) }
