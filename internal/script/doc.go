@@ -1,0 +1,9 @@
+// Package script runs JavaScript that operators write, in a sandbox: profile
+// scripts of social connections, action scripts of custom databases.
+//
+// Owns: the engine and its limits (engine.go, limits.go), one run and its event
+// loop (run.go), what a script can reach (host.go, http.go, js/), what a failure
+// is called (failure.go), what must not be told (mask.go).
+// Does not own: what arguments a script gets and what its answer means (upstream/social).
+// May import: strictjson, quickjs.
+package script

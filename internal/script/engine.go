@@ -1,0 +1,155 @@
+package script
+
+import (
+	"context"
+	"embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"modernc.org/quickjs"
+)
+
+// Engine runs scripts, so many at a time. It keeps nothing between runs: each
+// has a virtual machine of its own.
+type Engine struct {
+	client *http.Client
+	rand   io.Reader
+	slots  chan struct{}
+	grace  time.Duration // after Limits.Time, before a run is given up
+}
+
+// DefaultAtOnce is how many scripts run at a time where nothing else is set;
+// most of them wait for the network.
+const DefaultAtOnce = 32
+
+// New makes an engine whose scripts reach the network through client (package
+// outbound) alone. atOnce bounds the runs at a time; zero: DefaultAtOnce.
+func New(client *http.Client, rand io.Reader, atOnce int) *Engine {
+	if atOnce <= 0 {
+		atOnce = DefaultAtOnce
+	}
+	return &Engine{client: client, rand: rand, slots: make(chan struct{}, atOnce), grace: time.Second}
+}
+
+// Call is one script to run.
+type Call struct {
+	// Source is a function expression, or a program that declares one of Names,
+	// or that sets module.exports.
+	Source string
+	Names  []string
+	// Args are the arguments, as JSON; the callback is put behind them.
+	Args []any
+	// Fold: a function that declares as many parameters as there are Args takes
+	// the callback for the last one, which then carries the members of the last of
+	// Args too (the two-argument form of old profile scripts).
+	Fold bool
+	// Globals are further names that the script sees, as JSON (configuration).
+	Globals map[string]any
+	// Secrets are hidden wherever the script's words go: console and errors.
+	Secrets []string
+	Limits  Limits
+}
+
+// Line is a line of the console.
+type Line struct {
+	Level string `json:"level"` // debug, info, warn, error
+	Text  string `json:"text"`
+}
+
+// Outcome is what came of a run, whether or not it has an answer.
+type Outcome struct {
+	Result  json.RawMessage // strict JSON, compact; null: the callback was called without a value
+	Console []Line
+}
+
+// Run runs a script. The first answer counts: a call of the callback, or what a
+// returned promise yields other than undefined. Errors are *Failure, or that of ctx.
+func (e *Engine) Run(ctx context.Context, c Call) (Outcome, error) {
+	limits := c.Limits.orDefaults()
+	ctx, cancel := context.WithTimeout(ctx, limits.Time)
+	defer cancel()
+	select {
+	case e.slots <- struct{}{}:
+	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.Canceled) {
+			return Outcome{}, ctx.Err()
+		}
+		return Outcome{}, &Failure{Kind: Busy, Message: "all sandboxes are in use"}
+	}
+	r := &run{engine: e, call: c, limits: limits, mask: newMask(c.Secrets), happened: make(chan event, limits.Requests)}
+	done := make(chan error, 1)
+	// A goroutine of its own: the stack that a deep recursion makes grow goes with it.
+	go func() {
+		defer func() { <-e.slots }()
+		done <- r.whole(ctx)
+	}()
+	ended, err := e.await(ctx, done)
+	if !ended {
+		return Outcome{}, &Failure{Kind: TooLong, Message: fmt.Sprintf("no answer within %s, and it does not stop", limits.Time)}
+	}
+	if err != nil {
+		return Outcome{Console: r.console}, err
+	}
+	return Outcome{Result: r.result, Console: r.console}, nil
+}
+
+// await waits for the end of a run. There are walks within the engine that see no
+// interrupt; nobody has to wait for one of these, but it keeps its slot.
+func (e *Engine) await(ctx context.Context, done <-chan error) (ended bool, err error) {
+	select {
+	case err = <-done:
+		return true, err
+	case <-ctx.Done():
+	}
+	last := time.NewTimer(e.grace)
+	defer last.Stop()
+	select {
+	case err = <-done:
+		return true, err
+	case <-last.C:
+		return false, nil
+	}
+}
+
+//go:embed js/*.js
+var sources embed.FS
+
+// libraryLine is the line at which the library begins.
+const libraryLine = 1 << 18
+
+// library is the compiled form of js/, in the order of its file names.
+var library = sync.OnceValues(func() ([]byte, error) {
+	var all strings.Builder
+	// Traces do not say of which text a line is: ours begin where no script gets to.
+	all.WriteString(strings.Repeat("\n", libraryLine))
+	all.WriteString("(function () { 'use strict';\n")
+	files, err := fs.Glob(sources, "js/*.js")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range files {
+		text, err := sources.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		all.Write(text)
+	}
+	all.WriteString("})()")
+	vm, err := quickjs.NewVM()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = vm.Close() }() // nothing depends on it any more
+	code, err := vm.Compile(all.String(), quickjs.EvalGlobal)
+	if err != nil {
+		return nil, fmt.Errorf("script library: %w", err)
+	}
+	return code, nil
+})

@@ -1,0 +1,101 @@
+// The way in from Go: run once, then an event at a time.
+let settled = false;
+
+function settle(outcome) {
+  if (settled) return;
+  settled = true;
+  host('settle', outcome);
+}
+
+// told is what an answer or an error looks like outside.
+function answer(value) {
+  let text;
+  try {
+    text = stringify(value);
+  } catch (e) {
+    return fail(new TypeError('The result cannot be written as JSON: ' + (e && e.message)));
+  }
+  settle('{"result":' + (text === undefined ? 'null' : text) + '}');
+}
+
+function fail(e) {
+  const out = { name: '', message: '', stack: '', members: {}, null: e === null };
+  try {
+    if (e instanceof Error || e !== null && typeof e === 'object') {
+      out.name = String(e.name === undefined ? 'Error' : e.name);
+      out.message = String(e.message === undefined ? inspect(e) : e.message).slice(0, 2000);
+      out.stack = typeof e.stack === 'string' ? e.stack.slice(0, 4000) : '';
+      for (const k of Object.keys(e)) {
+        const t = typeof e[k];
+        if (t === 'string' && e[k].length <= 2000 || t === 'number' || t === 'boolean' || e[k] === null) defineProperty(out.members, k, { value: e[k], enumerable: true });
+      }
+    } else {
+      out.message = String(e).slice(0, 2000);
+    }
+  } catch {
+    out.message = 'an error that cannot be read';
+  }
+  settle('{"error":' + stringify(out) + '}');
+}
+
+const AsyncFunction = (async () => {}).constructor;
+
+// pick finds the function that a source is or brings along.
+function pick(value, names) {
+  if (typeof value === 'function') return value;
+  if (typeof module.exports === 'function') return module.exports;
+  for (const name of names) {
+    if (module.exports && typeof module.exports[name] === 'function') return module.exports[name];
+  }
+  return undefined;
+}
+
+// withMembers is the callback of an old two-argument script, which may take its
+// second parameter for the callback or for the context.
+function withMembers(callback, context) {
+  for (const k of Object.keys(context)) defineProperty(callback, k, { value: context[k], enumerable: true, configurable: true, writable: true });
+  return callback;
+}
+
+function run(value, call) {
+  const fn = pick(value, call.names);
+  if (fn === undefined) return settle('{"none":true}');
+  const args = call.args;
+  const callback = (err, result) => {
+    if (err) fail(err);
+    else answer(result);
+  };
+  if (call.fold && fn.length === args.length && !(fn instanceof AsyncFunction)) args.push(withMembers(callback, args.pop()));
+  else args.push(callback);
+  let returned;
+  try {
+    returned = fn(...args);
+  } catch (e) {
+    return fail(e);
+  }
+  if (returned && typeof returned.then === 'function') {
+    returned.then((v) => { if (v !== undefined) answer(v); }, fail);
+  }
+}
+
+global('module', { exports: {} });
+global('exports', module.exports);
+
+function setUp(globals) {
+  for (const name of Object.keys(globals)) global(name, globals[name]);
+}
+
+return function enter(what, a, b) {
+  switch (what) {
+    case 'set': return setUp(parse(a));
+    case 'run': return run(a, parse(b));
+  }
+  try {
+    if (what === 'timer') return fire(a);
+    const done = waiting.get(a);
+    waiting.delete(a);
+    if (done) done(parse(b));
+  } catch (e) {
+    fail(e);
+  }
+};

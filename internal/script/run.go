@@ -1,0 +1,291 @@
+package script
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"modernc.org/quickjs"
+
+	"mangrove/internal/strictjson"
+)
+
+// run is one script in its virtual machine. All of it but event senders belongs
+// to one goroutine.
+type run struct {
+	engine *Engine
+	call   Call
+	limits Limits
+	mask   mask
+
+	vm    *quickjs.VM
+	enter quickjs.Value // the function that js/7_enter.js returns
+	ctx   context.Context
+	busy  time.Duration // JavaScript has been at work
+
+	timers   alarms
+	set      int // timers, ever
+	asked    int // requests, ever
+	pending  int // requests without an answer
+	happened chan event
+	outside  sync.WaitGroup
+
+	settled  bool
+	outcome  string
+	fatal    *Failure // set by the host while JavaScript is at work
+	result   json.RawMessage
+	console  []Line
+	consoled int // bytes
+}
+
+// event is the answer to something that went on outside.
+type event struct {
+	id   int
+	text string // JSON
+}
+
+// whole is the life of a virtual machine.
+func (r *run) whole(ctx context.Context) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	r.ctx = ctx
+	defer r.outside.Wait()
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			err = &Failure{Kind: Broken, Message: clip(r.mask.hide(fmt.Sprint(p)), maxMessage)}
+		}
+	}()
+	code, err := library()
+	if err != nil {
+		return err
+	}
+	if r.vm, err = quickjs.NewVM(); err != nil {
+		return err
+	}
+	defer func() { _ = r.vm.Close() }() // after this the machine is nobody's
+	// The stack keeps its default: the unit of SetMaxStackSize is calls.
+	r.vm.SetMemoryLimit(uintptr(r.limits.Memory))
+	if err := r.vm.RegisterHostFunc("__host", r.host); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, r.vm.Interrupt)
+	defer stop()
+	if r.enter, err = r.vm.EvalBytecodeValue(code); err != nil {
+		return r.judge(err)
+	}
+	defer r.enter.Free()
+	if err := r.start(); err != nil {
+		return err
+	}
+	if err := r.loop(); err != nil {
+		return err
+	}
+	return r.read()
+}
+
+// start evaluates the source and calls its function.
+func (r *run) start() error {
+	globals, err := json.Marshal(r.call.Globals)
+	if err != nil {
+		return err
+	}
+	if len(r.call.Globals) > 0 {
+		if err := r.into("set", string(globals)); err != nil {
+			return err
+		}
+	}
+	fn, err := r.evaluate()
+	if err != nil {
+		return err
+	}
+	defer fn.Free()
+	args := r.call.Args
+	if args == nil {
+		args = []any{}
+	}
+	names := r.call.Names
+	if names == nil {
+		names = []string{}
+	}
+	call, err := json.Marshal(map[string]any{"args": args, "names": names, "fold": r.call.Fold})
+	if err != nil {
+		return err
+	}
+	return r.into("run", fn, string(call))
+}
+
+// evaluate reads the source as an expression, which most scripts are, and
+// otherwise as a program with one of Names in it.
+func (r *run) evaluate() (quickjs.Value, error) {
+	expression, err := r.eval("(" + strings.TrimRight(r.call.Source, "; \t\r\n") + "\n)")
+	var first *quickjs.Error
+	if err == nil || !errors.As(err, &first) || first.Name != "SyntaxError" {
+		return expression, r.judge(err)
+	}
+	var program strings.Builder
+	program.WriteString("(function (module, exports) {" + r.call.Source + "\n")
+	for _, name := range r.call.Names {
+		program.WriteString("if (typeof " + name + " === 'function') return " + name + ";\n")
+	}
+	program.WriteString("})(module, exports)")
+	fn, err := r.eval(program.String())
+	var second *quickjs.Error
+	if errors.As(err, &second) && second.Name == "SyntaxError" && first.LineNumber > second.LineNumber {
+		err = first // the reading that got further is the one that was meant
+	}
+	return fn, r.judge(err)
+}
+
+func (r *run) eval(source string) (v quickjs.Value, err error) {
+	err = r.timed(func() error {
+		v, err = r.vm.EvalValue(source, quickjs.EvalGlobal)
+		return err
+	})
+	return v, err
+}
+
+// into calls the library and then what it has left to do.
+func (r *run) into(args ...any) error {
+	err := r.timed(func() error {
+		v, err := r.enter.CallValue(quickjs.UndefinedValue, args...)
+		if err == nil {
+			v.Free()
+		}
+		return err
+	})
+	for n := 1; err == nil && n > 0 && !r.settled; {
+		err = r.timed(func() (e error) {
+			n, e = r.vm.ExecutePendingJobs()
+			return e
+		})
+	}
+	if r.settled && r.fatal == nil {
+		return nil // whatever happened after the answer
+	}
+	return r.judge(err)
+}
+
+// timed lets JavaScript work for what is left of its time.
+func (r *run) timed(work func() error) error {
+	left := r.limits.Busy - r.busy
+	if r.ctx.Err() != nil || left <= 0 {
+		return errInterrupted
+	}
+	if err := r.vm.SetEvalTimeout(left); err != nil {
+		return err
+	}
+	began := time.Now()
+	err := work()
+	r.busy += time.Since(began)
+	if r.fatal != nil {
+		return r.fatal
+	}
+	return err
+}
+
+var errInterrupted = errors.New("interrupted")
+
+// loop waits for timers and answers until the script has settled.
+func (r *run) loop() error {
+	for !r.settled {
+		wait, armed := r.timers.next(time.Now())
+		if !armed && r.pending == 0 {
+			return &Failure{Kind: NoAnswer, Message: "the script has nothing left to do and did not call its callback"}
+		}
+		var ring <-chan time.Time
+		var timer *time.Timer
+		if armed {
+			timer = time.NewTimer(wait)
+			ring = timer.C
+		}
+		var err error
+		select {
+		case <-r.ctx.Done():
+			err = r.judge(errInterrupted)
+		case e := <-r.happened:
+			r.pending--
+			err = r.into("event", e.id, e.text)
+		case <-ring:
+			err = r.into("timer", r.timers.take())
+		}
+		if timer != nil {
+			timer.Stop()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read makes of what the script settled on the result or the failure.
+func (r *run) read() error {
+	if len(r.outcome) > r.limits.Result+len(`{"result":}`) {
+		if strings.HasPrefix(r.outcome, `{"result":`) {
+			return tooMuch("the result is larger than %d bytes", r.limits.Result)
+		}
+		return (&Failure{Kind: Threw, Message: "an error larger than a result may be"}).clip(r.mask)
+	}
+	// The script may have replaced what writes JSON, so nothing is taken for granted.
+	raw, err := strictjson.Compact([]byte(r.outcome))
+	o := strictjson.ParseDocument(raw)
+	if err != nil || o == nil {
+		return &Failure{Kind: BadResult, Message: "the result is not JSON that can be stored"}
+	}
+	switch {
+	case o["error"] != nil:
+		e := o.Object("error")
+		f := judge(e.Text("name"), e.Text("message"), e.Text("stack"), e.Flag("null"))
+		if members := e.Object("members"); len(members) > 0 {
+			f.Members = members.Encode()
+		}
+		if f.Kind == Syntax { // the script's own eval or JSON.parse
+			f.Kind = Threw
+		}
+		return f.clip(r.mask)
+	case o.Flag("none"):
+		return &Failure{Kind: NoFunction, Message: "the script is no function"}
+	case o["result"] == nil:
+		return &Failure{Kind: BadResult, Message: "the result is not JSON that can be stored"}
+	}
+	r.result = o["result"]
+	return nil
+}
+
+// judge says what an error of the engine means.
+func (r *run) judge(err error) error {
+	if err == nil {
+		return nil
+	}
+	var f *Failure
+	if errors.As(err, &f) {
+		return f.clip(r.mask)
+	}
+	var e *quickjs.Error
+	stopped := errors.Is(err, errInterrupted) || errors.As(err, &e) && e.Name == "InternalError" && e.Message == "interrupted"
+	switch {
+	case stopped && r.fatal != nil:
+		return r.fatal.clip(r.mask)
+	case stopped && errors.Is(r.ctx.Err(), context.Canceled):
+		return r.ctx.Err()
+	case stopped && r.ctx.Err() != nil:
+		return &Failure{Kind: TooLong, Message: fmt.Sprintf("no answer within %s", r.limits.Time)}
+	case stopped:
+		return &Failure{Kind: TooLong, Message: fmt.Sprintf("more than %s of work", r.limits.Busy)}
+	case e != nil:
+		f = judge(e.Name, e.Message, e.Stack, e.Name == "" && err.Error() == "null")
+		if e.Name == "" && f.Message == "" {
+			f.Message = err.Error()
+		}
+		if f.Kind == Syntax || e.Name == "SyntaxError" && e.LineNumber > 0 {
+			f.Kind, f.Line = Syntax, max(e.LineNumber, 1)
+			f.Message = fmt.Sprintf("line %d: %s", f.Line, f.Message)
+		}
+		return f.clip(r.mask)
+	}
+	return (&Failure{Kind: Broken, Message: err.Error()}).clip(r.mask)
+}
