@@ -6,7 +6,9 @@
 // (options.go), the rules between them (rules.go), masked secrets of scripts
 // (configuration.go), the facts the profile engine needs (facts.go), the
 // password policy (policy.go), the typed options of oidc and okta
-// (oidcoptions.go), the use cases (service.go), the first database (bootstrap.go).
+// (oidcoptions.go), the keys that prove a connection to its provider (key.go,
+// keygenerate.go, keyset.go, keyservice.go), the use cases (service.go), the first
+// database (bootstrap.go).
 // Does not own: protocol work with upstreams (upstream), SQL (store), wire form (mgmt).
 // May import: errs, opt, schema, strictjson, oauth, profile, passwd, audit.
 package connection

@@ -110,6 +110,7 @@ type view struct {
 	guarded  bool
 	oidc     OIDCOptions
 	upstream UpstreamOptions
+	legal    LegalIdentity
 	shown    json.RawMessage
 
 	icon, display          string
@@ -165,10 +166,10 @@ func newView(c *Connection) *view {
 	if a := extra.Object("authentication"); a.Has("active") {
 		v.active = a.Flag("active")
 	}
+	v.guarded = !o.Has("brute_force_protection") || o.Flag("brute_force_protection")
 	switch group := strategies[c.Strategy].Group; group {
 	case DatabaseGroup:
 		v.policy, v.personal = policyOf(o), personalFields(o)
-		v.guarded = !o.Has("brute_force_protection") || o.Flag("brute_force_protection")
 	case SocialGroup:
 		v.button = true
 	case EnterpriseGroup:
@@ -176,7 +177,11 @@ func newView(c *Connection) *view {
 	}
 	v.signup = signupOf(c.Strategy, o)
 	v.upstream = parseUpstream(o)
-	if c.Strategy == "oidc" || c.Strategy == "okta" {
+	if v.facts.Class.Upstream() {
+		v.legal = parseLegal(o)
+		v.facts.NonPersistent = denied(o, v.legal)
+	}
+	if c.Strategy == "oidc" || hosted(c.Strategy) {
 		v.oidc = parseOIDC(c.Strategy, o)
 	} else {
 		v.oidc = parseOIDC(c.Strategy, nil)

@@ -115,7 +115,7 @@ func parseOIDC(strategy string, o strictjson.Document) OIDCOptions {
 	if m := o["oidc_metadata"]; len(m) > 0 && m[0] == '{' {
 		v.Metadata = m
 	}
-	if strategy == "okta" {
+	if hosted(strategy) {
 		v.Type = BackChannel
 	}
 	if v.Type != BackChannel {
@@ -127,11 +127,17 @@ func parseOIDC(strategy string, o strictjson.Document) OIDCOptions {
 	return v
 }
 
-// derivedDiscovery is the well-known address below the okta host, or below the
-// issuer (OpenID Connect Discovery §4).
+// hosted are the strategies that name their provider by options.domain and use
+// the authorization code.
+func hosted(strategy string) bool {
+	return strategy == "okta" || strategy == "auth0-oidc" || strategy == "office365"
+}
+
+// derivedDiscovery is the well-known address below the host of the provider, or
+// below the issuer (OpenID Connect Discovery §4).
 func derivedDiscovery(strategy, domain, issuer string) string {
 	switch {
-	case strategy == "okta" && domain != "":
+	case hosted(strategy) && domain != "":
 		return "https://" + domain + "/.well-known/openid-configuration"
 	case issuer != "":
 		return strings.TrimSuffix(issuer, "/") + "/.well-known/openid-configuration"

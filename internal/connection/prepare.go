@@ -17,6 +17,10 @@ type Preparer interface {
 }
 
 func (s *Service) prepare(ctx context.Context, strategy, name string, stored, next strictjson.Document) (strictjson.Document, error) {
+	next, err := withLegalIdentity(strategy, stored, next)
+	if err != nil {
+		return nil, err
+	}
 	p := s.Preparers[strategy]
 	if p == nil {
 		return next, nil

@@ -24,6 +24,9 @@ type Strategy struct {
 	// (reference/connections.md §4.0). Such identities do not collide between
 	// two connections of one strategy.
 	NamedIDs bool
+	// NumericIDs: identities[].user_id is shown as a JSON number when it is one
+	// (reference/connections.md §0.1, 9).
+	NumericIDs bool
 }
 
 // IsSocial is the isSocial of its identities.
@@ -71,7 +74,7 @@ var strategies = func() map[string]Strategy {
 		m[s.Name] = s
 	}
 	for _, name := range social {
-		m[name] = Strategy{Name: name, Group: SocialGroup}
+		m[name] = Strategy{Name: name, Group: SocialGroup, NumericIDs: name == "github"}
 	}
 	return m
 }()

@@ -24,6 +24,10 @@ type AuthorizeRequest struct {
 	// ConnectionScope are scopes for the provider beside the connection's own, as sent.
 	ConnectionScope string `json:"connection_scope,omitzero"`
 	ACRValues       string `json:"acr_values,omitzero"`
+	// Passed are parameters that mean nothing here and that a connection may pass on
+	// to its provider (Passable). An id_token_hint is personal: they are not part of
+	// the stored form.
+	Passed map[string]string `json:"-"`
 	// LoginTicket is the one-time ticket of /co/authenticate.
 	LoginTicket string `json:"login_ticket,omitzero"`
 	// DeviceCode is the hash of the device code that this login answers; empty for
@@ -33,6 +37,9 @@ type AuthorizeRequest struct {
 	// login answers; empty otherwise. The answer then goes to a page of ours.
 	Approval string `json:"approval,omitzero"`
 }
+
+// Passable are the parameters of AuthorizeRequest.Passed (reference/connections.md §3.9).
+var Passable = []string{"display", "id_token_hint", "resource"}
 
 // AuthorizeError is an error that goes to the redirect URI (RFC 6749 §4.1.2.1).
 type AuthorizeError struct{ Code, Description string }

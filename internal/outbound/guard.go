@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -92,8 +93,8 @@ func Reachable(a netip.Addr, allow []netip.Prefix) bool {
 
 // control refuses a connection before its first packet. It runs after the name
 // was looked up and once per address tried, so an answer that changes between
-// a check and the dial cannot slip through.
-func control(allow []netip.Prefix) func(network, address string, _ syscall.RawConn) error {
+// a check and the dial cannot slip through. ports are open beside those of HTTP.
+func control(allow []netip.Prefix, ports ...uint16) func(network, address string, _ syscall.RawConn) error {
 	return func(network, address string, _ syscall.RawConn) error {
 		if !strings.HasPrefix(network, "tcp") {
 			return fmt.Errorf("%w: network %s", ErrInternalAddress, network)
@@ -105,7 +106,7 @@ func control(allow []netip.Prefix) func(network, address string, _ syscall.RawCo
 		if !Reachable(to.Addr(), allow) {
 			return ErrInternalAddress
 		}
-		if p := to.Port(); p < 1024 && p != 80 && p != 443 {
+		if p := to.Port(); p < 1024 && p != 80 && p != 443 && !slices.Contains(ports, p) {
 			return ErrPort
 		}
 		return nil

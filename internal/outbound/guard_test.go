@@ -131,3 +131,16 @@ func FuzzReachable(f *testing.F) {
 		}
 	})
 }
+
+// A protocol of its own opens its ports, and no address.
+func TestControlOfAnotherProtocol(t *testing.T) {
+	check := Dialer(loopback, 389, 636).Control
+	for address, want := range map[string]error{
+		"127.0.0.1:636": nil, "127.0.0.1:389": nil, "127.0.0.1:443": nil, "127.0.0.1:3269": nil,
+		"127.0.0.1:25": ErrPort, "10.0.0.1:636": ErrInternalAddress,
+	} {
+		if err := check("tcp4", address, nil); !errors.Is(err, want) || (want == nil && err != nil) {
+			t.Errorf("%s: %v, want %v", address, err, want)
+		}
+	}
+}

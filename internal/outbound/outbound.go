@@ -71,6 +71,12 @@ func New(allow []netip.Prefix, opts ...Option) *http.Client {
 	}
 }
 
+// Dialer makes guarded connections for a protocol other than HTTP: to addresses that
+// New would reach, on its ports and those of the protocol.
+func Dialer(allow []netip.Prefix, ports ...uint16) *net.Dialer {
+	return &net.Dialer{Timeout: 5 * time.Second, Control: control(allow, ports...)}
+}
+
 func checkRedirect(next *http.Request, via []*http.Request) error {
 	from := via[len(via)-1]
 	switch {

@@ -81,9 +81,10 @@ type Dropped struct {
 //
 // A login that changes no value is Unchanged, and then no source changes either.
 func Login(c Connection, known *Profile, cl Claims, src Source, d Defaults) Outcome {
+	if err := cl.Check(); err != nil {
+		return Outcome{Refusal: err}
+	}
 	switch {
-	case cl.Subject == "":
-		return Outcome{Refusal: errNobody}
 	case known == nil && (c.Sync == NeverLogin || !c.Class.Upstream()):
 		return Outcome{Refusal: errs.New(errs.Forbidden, "access_denied", "The connection (%s) creates no users at login.", c.Name)}
 	case !c.Class.Upstream():
@@ -111,7 +112,26 @@ func Login(c Connection, known *Profile, cl Claims, src Source, d Defaults) Outc
 	return o
 }
 
-var errNobody = errs.New(errs.Forbidden, "access_denied", "The identity provider did not say who signed in.")
+// Refusals of claims, whatever the connection.
+var (
+	errNobody  = errs.New(errs.Forbidden, "access_denied", "The identity provider did not say who signed in.")
+	errSubject = errs.New(errs.Forbidden, "access_denied", "The identity provider names the person in a way that cannot be kept.")
+)
+
+// subjectMax bounds what a provider calls a person, in bytes.
+const subjectMax = 255
+
+// Check refuses claims about nobody, and a subject that no identity can have: one
+// that is too long, or that a person could not read.
+func (cl *Claims) Check() error {
+	switch {
+	case cl.Subject == "":
+		return errNobody
+	case len(cl.Subject) > subjectMax || !schema.Clean(cl.Subject):
+		return errSubject
+	}
+	return nil
+}
 
 // login is one login while it is being decided.
 type login struct {

@@ -4,6 +4,7 @@ package session
 // (reference/authentication.md §4.5).
 const (
 	RPLogout        = "rp-logout"
+	IdPLogout       = "idp-logout"
 	Revoked         = "session-revoked"
 	PasswordChanged = "password-changed"
 	AccountDeleted  = "account-deleted"

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 
+	"mangrove/internal/audit"
 	"mangrove/internal/errs"
 )
 
@@ -91,6 +92,9 @@ type Store interface {
 	// has ended early.
 	SessionClients(ctx context.Context, sessionID string) ([]string, error)
 	DeleteSession(ctx context.Context, hash string) error
+	// EndByProvider ends the sessions, tells their clients, and records e for each,
+	// with the user in it. It returns how many there were; none is no error.
+	EndByProvider(ctx context.Context, w Whose, e audit.Event) (int, error)
 
 	SaveTransaction(ctx context.Context, t Transaction) error // insert or replace
 	Transaction(ctx context.Context, hash string, now int64) (Transaction, error)

@@ -29,26 +29,33 @@ func (s *Store) SignOut(ctx context.Context, hash string, e audit.Event) error {
 	})
 }
 
+// ended is a session that is gone.
+type ended struct{ id, userID string }
+
 // endAll deletes sessions by a statement that returns session_id and user_id, and
 // makes the jobs that tell their clients.
 func (s *Store) endAll(t tx, initiator, q string, a ...any) (int, error) {
-	type ended struct{ id, userID string }
-	var gone []ended
-	err := t.query(q, a, func(r row) error {
+	gone, err := s.endSome(t, initiator, q, a...)
+	return len(gone), err
+}
+
+// endSome is endAll that says which they were.
+func (s *Store) endSome(t tx, initiator, q string, a ...any) (gone []ended, err error) {
+	err = t.query(q, a, func(r row) error {
 		var e ended
 		err := r.Scan(&e.id, &e.userID)
 		gone = append(gone, e)
 		return err
 	})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	for _, e := range gone {
 		if err := s.tellClients(t, initiator, e.id, e.userID); err != nil {
-			return 0, err
+			return nil, err
 		}
 	}
-	return len(gone), nil
+	return gone, nil
 }
 
 // endedBy is why a change of the user ended the sessions.

@@ -278,7 +278,7 @@ func (s *Store) DeleteConnection(ctx context.Context, id string, ifVersion, at i
 		if ifVersion != 0 && version != ifVersion+1 {
 			return connection.ErrStale
 		}
-		for _, q := range []string{deleteRealms, deleteEnabled} {
+		for _, q := range []string{deleteRealms, deleteEnabled, deleteConnectionKeys} {
 			if err := t.send(nil, q, id); err != nil {
 				return err
 			}

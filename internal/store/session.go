@@ -13,8 +13,9 @@ import (
 
 const (
 	sessionColumns = `session_hash, session_id, user_id, connection_id, auth_time, methods, created_at, last_seen, expires_at, idle_until,
-		persistent, initial_ip, initial_agent, last_ip, last_agent, metadata`
-	insertSession = `INSERT INTO sessions (` + sessionColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+		persistent, initial_ip, initial_agent, last_ip, last_agent, metadata, upstream_session`
+	insertSession = `INSERT INTO sessions (` + sessionColumns + `, upstream_name, upstream_index)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 	selectSession = `SELECT ` + sessionColumns + ` FROM sessions WHERE session_hash = ? AND expires_at > ? AND idle_until > ?`
 	touchSession  = `UPDATE sessions SET last_seen = ?, idle_until = ?, last_ip = ?, last_agent = ? WHERE session_hash = ?`
 	deleteSession = `DELETE FROM sessions WHERE session_hash = ?`
@@ -41,9 +42,14 @@ const (
 
 // CreateSession keeps a session. Its Clients are added one by one.
 func (s *Store) CreateSession(ctx context.Context, v session.Session) error {
+	foreign, name, index, err := s.sealForeign(&v)
+	if err != nil {
+		return err
+	}
 	return s.writePlain(ctx, func(t tx) error {
 		return t.send(nil, insertSession, v.Hash, v.ID, v.UserID, v.ConnectionID, v.AuthTime, strings.Join(v.Methods, " "), v.CreatedAt, v.LastSeen,
-			v.ExpiresAt, v.IdleUntil, v.Persistent, v.Device.InitialIP, v.Device.InitialUserAgent, v.Device.LastIP, v.Device.LastUserAgent, string(v.Metadata))
+			v.ExpiresAt, v.IdleUntil, v.Persistent, v.Device.InitialIP, v.Device.InitialUserAgent, v.Device.LastIP, v.Device.LastUserAgent, string(v.Metadata),
+			foreign, name, index)
 	})
 }
 
@@ -95,19 +101,22 @@ func (s *Store) DeleteSession(ctx context.Context, hash string) error {
 
 func (s *Store) sessions(ctx context.Context, q string, a ...any) (list []session.Session, err error) {
 	err = s.read(ctx, func(r reader) error {
-		list, err = readSessions(r, q, a...)
+		list, err = s.readSessions(r, q, a...)
 		return err
 	})
 	return list, err
 }
 
 // readSessions reads sessions with their clients.
-func readSessions(r reader, q string, a ...any) (list []session.Session, err error) {
+func (s *Store) readSessions(r reader, q string, a ...any) (list []session.Session, err error) {
 	err = r.query(q, a, func(r row) error {
 		var v session.Session
-		var methods, metadata string
+		var methods, metadata, foreign string
 		err := r.Scan(&v.Hash, &v.ID, &v.UserID, &v.ConnectionID, &v.AuthTime, &methods, &v.CreatedAt, &v.LastSeen, &v.ExpiresAt, &v.IdleUntil,
-			&v.Persistent, &v.Device.InitialIP, &v.Device.InitialUserAgent, &v.Device.LastIP, &v.Device.LastUserAgent, &metadata)
+			&v.Persistent, &v.Device.InitialIP, &v.Device.InitialUserAgent, &v.Device.LastIP, &v.Device.LastUserAgent, &metadata, &foreign)
+		if err == nil {
+			v.Foreign, err = s.openForeign(foreign, v.Hash)
+		}
 		if methods != "" {
 			v.Methods = strings.Split(methods, " ")
 		}
@@ -151,7 +160,7 @@ func (s *Store) SessionByID(ctx context.Context, id string, now int64) (session.
 // SetSessionMetadata replaces the metadata of one that is not over.
 func (s *Store) SetSessionMetadata(ctx context.Context, id string, metadata json.RawMessage, now int64, e audit.Event) (v session.Session, err error) {
 	err = s.write(ctx, func(t tx) error {
-		list, err := readSessions(t, setSessionMetadata, string(metadata), id, now, now)
+		list, err := s.readSessions(t, setSessionMetadata, string(metadata), id, now, now)
 		if err != nil {
 			return err
 		}

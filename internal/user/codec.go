@@ -2,10 +2,12 @@ package user
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"mangrove/internal/connection"
 	"mangrove/internal/profile"
 	"mangrove/internal/strictjson"
 )
@@ -118,7 +120,7 @@ func AppendIdentity(b []byte, id *Identity, tokens profile.Value) []byte {
 	b = append(b, `"connection":`...)
 	b = appendText(b, id.Connection)
 	b = append(b, `,"user_id":`...)
-	b = appendText(b, id.UserID)
+	b = appendIdentityUserID(b, id)
 	b = append(b, `,"provider":`...)
 	b = appendText(b, id.Provider)
 	b = append(b, `,"isSocial":`...)
@@ -128,6 +130,25 @@ func AppendIdentity(b []byte, id *Identity, tokens profile.Value) []byte {
 		b = append(b, tokens[1:len(tokens)-1]...)
 	}
 	return append(b, '}')
+}
+
+// appendIdentityUserID writes a number where the provider has numbers and clients
+// know them as such, everything else as text. What a double cannot hold stays text.
+func appendIdentityUserID(b []byte, id *Identity) []byte {
+	if s, _ := connection.StrategyOf(id.Provider); s.NumericIDs {
+		if n, err := strconv.ParseInt(id.UserID, 10, 54); err == nil && n >= 0 && strconv.FormatInt(n, 10) == id.UserID {
+			return append(b, id.UserID...)
+		}
+	}
+	return appendText(b, id.UserID)
+}
+
+// identityUserID is the reverse.
+func identityUserID(v jsontext.Value) string {
+	if len(v) > 0 && v[0] == '"' {
+		return profile.TextOf(profile.Value(v))
+	}
+	return string(v)
 }
 
 // identityKey is what the wire form of an identity does not show.
@@ -166,7 +187,7 @@ func EncodeIdentityKeys(ids []Identity) []byte {
 type wireIdentity struct {
 	ProfileData jsontext.Value `json:"profileData,omitzero"`
 	Connection  string         `json:"connection"`
-	UserID      string         `json:"user_id"`
+	UserID      jsontext.Value `json:"user_id"`
 	Provider    string         `json:"provider"`
 	IsSocial    bool           `json:"isSocial"`
 }
@@ -187,7 +208,7 @@ func DecodeIdentities(identities, keys []byte) ([]Identity, error) {
 	ids := make([]Identity, len(wire))
 	for i, w := range wire {
 		ids[i] = Identity{
-			Provider: w.Provider, Connection: w.Connection, UserID: w.UserID, IsSocial: w.IsSocial,
+			Provider: w.Provider, Connection: w.Connection, UserID: identityUserID(w.UserID), IsSocial: w.IsSocial,
 			ConnectionID: ks[i].ConnectionID, Subject: ks[i].Subject, Password: Password(ks[i].Password),
 		}
 		if w.ProfileData == nil {
@@ -215,7 +236,7 @@ func (v View) decode() (profile.Profile, []Identity, error) {
 	}
 	ids := make([]Identity, len(wire))
 	for i, w := range wire {
-		ids[i] = Identity{Provider: w.Provider, Connection: w.Connection, UserID: w.UserID, IsSocial: w.IsSocial}
+		ids[i] = Identity{Provider: w.Provider, Connection: w.Connection, UserID: identityUserID(w.UserID), IsSocial: w.IsSocial}
 		if w.ProfileData == nil {
 			continue
 		}

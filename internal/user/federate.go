@@ -18,10 +18,21 @@ import (
 // transaction, on the user as it is then. A login through a secondary identity
 // refreshes that identity's own profile; the root stays the primary's.
 func (s *Service) Federate(ctx context.Context, c *connection.Connection, cl profile.Claims, tokens profile.Value, a Actor) (*User, error) {
+	return s.federate(ctx, c, cl, tokens, Forgiveness{}, a)
+}
+
+// federate is Federate, after a password that forgives wrong ones before it.
+func (s *Service) federate(ctx context.Context, c *connection.Connection, cl profile.Claims, tokens profile.Value, forgives Forgiveness, a Actor) (*User, error) {
+	if err := cl.Check(); err != nil {
+		return nil, err
+	}
 	now := s.Now()
 	f := federation{
 		c: c, facts: c.Facts(), claims: cl, tokens: tokens, at: now.UnixMicro(), defaults: s.Defaults,
 		src: profile.Source{Origin: profile.FromUpstream, Connection: c.ID, At: now.UnixMicro()},
+	}
+	if err := c.CheckAssurance(cl.Raw); err != nil {
+		return nil, err
 	}
 	f.claims.Raw = profile.Kept(cl.Raw, f.facts.NonPersistent)
 	var blocked bool
@@ -34,7 +45,7 @@ func (s *Service) Federate(ctx context.Context, c *connection.Connection, cl pro
 		if blocked = u.Profile.True(profile.Blocked); blocked {
 			e.Type, e.Description = audit.LoginFailed, ErrBlocked.Text
 		}
-		return u, Effect{Events: append(f.warnings(e), e), Unchanged: unchanged}, nil
+		return u, Effect{Events: append(f.warnings(e), e), Unchanged: unchanged, Forgives: forgives}, nil
 	})
 	if err != nil {
 		return nil, err

@@ -1,0 +1,51 @@
+package user
+
+import (
+	"context"
+	"errors"
+
+	"mangrove/internal/audit"
+	"mangrove/internal/connection"
+	"mangrove/internal/errs"
+	"mangrove/internal/profile"
+)
+
+// AuthenticateDirectory has a directory elsewhere check a password, by check, and
+// then does what Federate does. Guesses are counted as those of Authenticate are,
+// by the name: whom it means, only the directory knows. Every outcome is recorded.
+//
+// check returns ErrWrongPassword for a wrong pair; every other *errs.Error means that
+// nothing was guessed: the password was right, or nobody looked at it. Errors:
+// *Locked, check's, and Federate's.
+func (s *Service) AuthenticateDirectory(ctx context.Context, c *connection.Connection, name string, check func(ctx context.Context) (profile.Claims, profile.Value, error), a Actor) (*User, error) {
+	now := s.Now()
+	try := Attempt{Connection: c, Identifier: Fold(ByUsername, name), By: a}
+	admitted, err := s.guard().Admit(ctx, try)
+	if err == nil {
+		// The directory has limits of its own, which a guess beyond ours would fill.
+		admitted, err = admitted.settled()
+	}
+	if err != nil {
+		return nil, err
+	}
+	claims, tokens, err := check(ctx)
+	if errors.Is(err, ErrWrongPassword) {
+		e := s.event(audit.WrongPassword, a, c, "", now)
+		e.Description = errs.From(err).Text
+		if failed := s.guard().Wrong(context.WithoutCancel(ctx), try, admitted, e); failed != nil {
+			return nil, errors.Join(err, failed)
+		}
+		return nil, err
+	}
+	var u *User
+	if err == nil {
+		u, err = s.federate(ctx, c, claims, tokens, admitted.Forgives, a)
+	}
+	if err == nil || errors.Is(err, ErrBlocked) {
+		return u, err
+	}
+	ctx = context.WithoutCancel(ctx)
+	e := s.event(audit.LoginFailed, a, c, "", now)
+	e.Description = errs.From(err).Text
+	return nil, errors.Join(err, s.guard().Return(ctx, admitted), s.Audit.AppendEvents(ctx, e))
+}
