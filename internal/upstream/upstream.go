@@ -81,6 +81,16 @@ type Leaver interface {
 	Leave(ctx context.Context, c *connection.Connection, f session.Foreign, s Start) (d Departure, ok bool, err error)
 }
 
+// Heir takes over logins of a social strategy whose people belong to one of its
+// own connections (reference/connections.md §4.6).
+type Heir interface {
+	// Inherits names the social strategy.
+	Inherits() string
+	// Inherit makes of the claims of a social login those of the connection; ok is
+	// false when the person is none of its.
+	Inherit(ctx context.Context, c *connection.Connection, social profile.Claims) (cl profile.Claims, ok bool, err error)
+}
+
 // Directory is a provider that checks names and passwords itself.
 // Errors: ErrWrongCredentials and its neighbours in refusals.go.
 type Directory interface {
