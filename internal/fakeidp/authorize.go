@@ -87,6 +87,23 @@ func (i *IdP) answer(w http.ResponseWriter, r *http.Request, q, values url.Value
 	http.Redirect(w, r, to.String(), http.StatusFound)
 }
 
+// logout answers GET /logout: it signs everybody out and sends the browser where
+// the request says. A real provider would know the addresses beforehand.
+func (i *IdP) logout(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	to, err := url.Parse(q.Get("post_logout_redirect_uri"))
+	if _, known := i.client(q.Get("client_id")); err != nil || to.Host == "" || !known {
+		http.Error(w, "unknown client or post_logout_redirect_uri", http.StatusBadRequest)
+		return
+	}
+	if s := q.Get("state"); s != "" {
+		query := to.Query()
+		query.Set("state", s)
+		to.RawQuery = query.Encode()
+	}
+	http.Redirect(w, r, to.String(), http.StatusFound)
+}
+
 // choose shows the people.
 func (i *IdP) choose(w http.ResponseWriter, q url.Values) {
 	type choice struct{ Name, URL string }

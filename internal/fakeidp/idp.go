@@ -15,8 +15,11 @@ import (
 
 // Client is an application that the provider knows: the Mangrove under test.
 type Client struct {
-	ID           string
-	Secret       string // empty: a public client
+	ID     string
+	Secret string // empty: a public client, or one with keys
+	// Keys, when not nil, is the client's JWKS document: it has to prove itself by
+	// private_key_jwt.
+	Keys         func() []byte
 	RedirectURIs []string
 }
 
@@ -36,6 +39,9 @@ type Options struct {
 	// Interactive: /authorize shows the people and lets the browser choose.
 	// Otherwise it signs in the one that Next named.
 	Interactive bool
+	// Issue has the last word on the claims of an ID token, for doubles of particular
+	// providers; Describe on the discovery document.
+	Issue, Describe func(map[string]any)
 	// Seen is told of each request before it is served, by the endpoint's name.
 	Seen func(endpoint string)
 	Now  func() time.Time // nil: time.Now
@@ -48,6 +54,7 @@ const (
 	Authorize = "authorize"
 	Token     = "token"
 	Userinfo  = "userinfo"
+	Logout    = "logout"
 )
 
 // IdP is the provider and its http.Handler. It is safe for concurrent use.
@@ -65,6 +72,8 @@ type IdP struct {
 	access  map[string]string // access token to subject
 	counts  map[string]int
 	clients []Client
+	// assertions are the ids of client assertions that were used.
+	assertions []string
 }
 
 // grant is an authorization that was given.
@@ -114,6 +123,13 @@ func (i *IdP) SetPerson(sub string, claims map[string]any) {
 	if i.next == "" {
 		i.next = sub
 	}
+}
+
+// Issue replaces Options.Issue.
+func (i *IdP) Issue(fn func(map[string]any)) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.o.Issue = fn
 }
 
 // Next names who signs in from now on.
@@ -168,6 +184,7 @@ func (i *IdP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		"/authorize":                        {Authorize, i.authorize},
 		"/token":                            {Token, i.token},
 		"/userinfo":                         {Userinfo, i.userinfo},
+		"/logout":                           {Logout, i.logout},
 	}
 	e, ok := endpoints[path]
 	if !ok {
@@ -194,6 +211,7 @@ func (i *IdP) discovery(w http.ResponseWriter, _ *http.Request) {
 		"token_endpoint":                                 issuer + "/token",
 		"userinfo_endpoint":                              issuer + "/userinfo",
 		"jwks_uri":                                       issuer + "/jwks",
+		"end_session_endpoint":                           issuer + "/logout",
 		"response_types_supported":                       []string{"code", "id_token"},
 		"response_modes_supported":                       []string{"query", "form_post"},
 		"subject_types_supported":                        []string{"public"},
@@ -204,6 +222,9 @@ func (i *IdP) discovery(w http.ResponseWriter, _ *http.Request) {
 	}
 	if i.o.PKCEMethods != nil {
 		doc["code_challenge_methods_supported"] = i.o.PKCEMethods
+	}
+	if i.o.Describe != nil {
+		i.o.Describe(doc)
 	}
 	if i.is(WrongDiscoveryIssuer) {
 		doc["issuer"] = "https://someone-else.example"

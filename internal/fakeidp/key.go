@@ -75,6 +75,23 @@ func unsigned(payload []byte, kid string) string {
 	return strings.Join([]string{enc.EncodeToString(header), enc.EncodeToString(payload), ""}, ".")
 }
 
+// encrypted is a token for somebody's own key, as no one here can read it.
+func encrypted(payload []byte) string {
+	encrypter, err := jose.NewEncrypter(jose.A128GCM, jose.Recipient{Algorithm: jose.DIRECT, Key: []byte("0123456789abcdef")}, nil)
+	if err != nil {
+		panic(fmt.Sprintf("fakeidp: %v", err))
+	}
+	jwe, err := encrypter.Encrypt(payload)
+	if err != nil {
+		panic(fmt.Sprintf("fakeidp: %v", err))
+	}
+	token, err := jwe.CompactSerialize()
+	if err != nil {
+		panic(fmt.Sprintf("fakeidp: %v", err))
+	}
+	return token
+}
+
 // hmacked is a token signed with HMAC, keyed with the PEM of the public key:
 // the confusion of a verifier that lets the token choose the algorithm.
 func (k *signingKey) hmacked(payload []byte) string {

@@ -34,6 +34,7 @@ const (
 	EmptySubject
 	NumberSubject
 	DoubledClaim // two sub
+	Encrypted    // a JWE in place of a JWS
 	NoIDToken
 	OtherSubject // userinfo is of somebody else
 	WrongDiscoveryIssuer
@@ -46,13 +47,14 @@ const (
 	RedirectAway  // 307 to another host, which would take the secret along
 	ServerFailure // status 500
 	Garbage       // an answer that is no JSON
+	Doubled       // an answer with a member twice
 )
 
 // Rude makes the provider misbehave from now on, until Rude(Polite). Modes of
 // transport hold at the endpoints named; none named: everywhere but /authorize.
 func (i *IdP) Rude(m Mode, endpoints ...string) {
 	if len(endpoints) == 0 {
-		endpoints = []string{Discovery, JWKS, Token, Userinfo}
+		endpoints = []string{Discovery, JWKS, Token, Userinfo, Logout}
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -96,6 +98,9 @@ func (i *IdP) misbehave(w http.ResponseWriter, r *http.Request, endpoint string)
 		refuse(w, http.StatusInternalServerError, "server_error", "out of order")
 	case Garbage:
 		_, _ = w.Write([]byte("<html>maintenance</html>")) // the client went away
+	case Doubled:
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"issuer":"a","issuer":"b","keys":[],"keys":[],"sub":"a","sub":"b","access_token":"a","access_token":"b","token_type":"Bearer"}`))
 	default:
 		return false
 	}

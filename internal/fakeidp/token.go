@@ -54,6 +54,10 @@ func (i *IdP) token(w http.ResponseWriter, r *http.Request) {
 func (i *IdP) authenticate(r *http.Request) (Client, bool) {
 	method := "client_secret_post"
 	id, secret := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
+	if assertion := r.PostForm.Get("client_assertion"); assertion != "" {
+		c, ok := i.client(id)
+		return c, ok && c.Keys != nil && secret == "" && i.asserts(c, r.PostForm.Get("client_assertion_type"), assertion)
+	}
 	if user, pass, ok := r.BasicAuth(); ok {
 		var err1, err2 error
 		method = "client_secret_basic"
@@ -64,7 +68,7 @@ func (i *IdP) authenticate(r *http.Request) (Client, bool) {
 		}
 	}
 	c, ok := i.client(id)
-	if !ok || c.Secret != secret {
+	if !ok || c.Keys != nil || c.Secret != secret {
 		return Client{}, false
 	}
 	return c, c.Secret == "" || slices.Contains(i.o.AuthMethods, method)
@@ -112,8 +116,11 @@ func (i *IdP) idToken(g *grant) string {
 		claims["nonce"] = g.nonce
 	}
 	i.mu.Lock()
-	mode, key := i.mode, i.key
+	mode, key, issue := i.mode, i.key, i.o.Issue
 	i.mu.Unlock()
+	if issue != nil {
+		issue(claims)
+	}
 	mode.spoil(claims, now)
 	payload, err := json.Marshal(claims)
 	if err != nil {
@@ -124,6 +131,8 @@ func (i *IdP) idToken(g *grant) string {
 		payload = append([]byte(`{"sub":"someone-else",`), payload[1:]...)
 	case Unsigned:
 		return unsigned(payload, key.public.KeyID)
+	case Encrypted:
+		return encrypted(payload)
 	case HMAC:
 		return key.hmacked(payload)
 	case OtherKey:

@@ -33,14 +33,14 @@ func (k *Connector) Depart(ctx context.Context, c *connection.Connection, s upst
 	upstream.Forward(q, o.UpstreamParams, s)
 	q.Set("client_id", o.ClientID)
 	q.Set("redirect_uri", s.CallbackURL)
-	q.Set("scope", scope(o))
+	q.Set("scope", scope(o, s.Scopes))
 	q.Set("state", s.State)
 	q.Set("nonce", s.Nonce)
 	if !back {
 		q.Set("response_type", "id_token")
 		q.Set("response_mode", "form_post")
 	} else {
-		if _, err := authStyle(o, p); err != nil { // before a person has typed a password there
+		if _, err := k.proof(ctx, c, o, p); err != nil { // before a person has typed a password there
 			return upstream.Departure{}, err
 		}
 		q.Set("response_type", "code")
@@ -52,15 +52,21 @@ func (k *Connector) Depart(ctx context.Context, c *connection.Connection, s upst
 	return upstream.Departure{URL: to.String(), Pending: pending}, nil
 }
 
-// scope is the connection's scope and the mapping's, without doubles.
-func scope(o *connection.OIDCOptions) string {
-	words := strings.Fields(o.Scope)
-	for _, w := range strings.Fields(o.AttributeMap.UserinfoScope) {
-		if !slices.Contains(words, w) {
-			words = append(words, w)
+// scope is the connection's scope, the mapping's and the application's
+// (connection_scope), without doubles.
+func scope(o *connection.OIDCOptions, asked []string) string {
+	return words(strings.Fields(o.Scope), strings.Fields(o.AttributeMap.UserinfoScope), asked)
+}
+
+// words joins lists, each word once.
+func words(lists ...[]string) string {
+	var out []string
+	for _, w := range slices.Concat(lists...) {
+		if !slices.Contains(out, w) {
+			out = append(out, w)
 		}
 	}
-	return strings.Join(words, " ")
+	return strings.Join(out, " ")
 }
 
 // challenge adds PKCE and returns the verifier; empty: without PKCE. auto uses

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"time"
 
+	"golang.org/x/oauth2"
+
 	"mangrove/internal/connection"
 	"mangrove/internal/profile"
 	"mangrove/internal/upstream"
@@ -23,14 +25,22 @@ var (
 // Connector speaks OpenID Connect. Discovery documents and key sets are cached
 // in memory; they can be fetched again at any time.
 type Connector struct {
+	// Keys are for connections that prove themselves by private_key_jwt. Nil: such
+	// connections are refused. Set it before the first use.
+	Keys      Signer
 	client    *http.Client
 	now       func() time.Time
 	rand      io.Reader
 	providers cache[provider]
 	keySets   cache[keys]
+	// adminTokens are of Google's Admin Directory (admintoken.go).
+	adminTokens cache[oauth2.Token]
 }
 
-var _ upstream.Redirect = (*Connector)(nil)
+var (
+	_ upstream.Redirect = (*Connector)(nil)
+	_ upstream.Leaver   = (*Connector)(nil)
+)
 
 // New makes a connector whose requests all go through client (package outbound).
 func New(client *http.Client, now func() time.Time, rand io.Reader) *Connector {
@@ -46,13 +56,17 @@ func (k *Connector) Callback(ctx context.Context, c *connection.Connection, s up
 	if err != nil {
 		return upstream.Result{}, err
 	}
-	// RFC 9207: whose answer it is has to be known before the code goes anywhere.
-	if iss, sent := got.Get("iss"), got.Has("iss"); sent && iss != prov.Issuer || !sent && prov.IssParameter {
-		return upstream.Result{}, errRefused.Because(errIssParameter)
+	if err := prov.answered(got); err != nil {
+		return upstream.Result{}, err
 	}
+	own := optionsOf(c)
 	var tokens tokenSet
 	if back {
-		if tokens, err = k.exchange(ctx, o, prov, s, p, got.Get("code")); err != nil {
+		prove, err := k.proof(ctx, c, o, prov)
+		if err != nil {
+			return upstream.Result{}, err
+		}
+		if tokens, err = k.exchange(ctx, o, prov, prove, s, p, got.Get("code")); err != nil {
 			return upstream.Result{}, err
 		}
 	} else {
@@ -71,14 +85,30 @@ func (k *Connector) Callback(ctx context.Context, c *connection.Connection, s up
 			return upstream.Result{}, err
 		}
 	}
+	foreign := id.foreign(tokens.ID)
+	if own.sessionExpiry {
+		if foreign.Until, err = id.expiry(k.now()); err != nil {
+			return upstream.Result{}, errRefused.Because(err)
+		}
+	}
 	return upstream.Result{
 		Claims: profile.Claims{
 			Subject:    id.subject,
 			Attributes: upstream.Vouch(attributes(o.AttributeMap, src), c.Upstream()),
-			Raw:        id.payload,
+			Raw:        lasting(id.claims),
 		},
-		Tokens: tokens.stored(),
+		Tokens:  tokens.stored(),
+		Foreign: foreign,
 	}, nil
+}
+
+// answered checks, by RFC 9207, whose answer it is: that has to be known before
+// the code goes anywhere.
+func (p provider) answered(got url.Values) error {
+	if iss, sent := got.Get("iss"), got.Has("iss"); sent && iss != p.Issuer || !sent && p.IssParameter {
+		return errRefused.Because(errIssParameter)
+	}
+	return nil
 }
 
 // backChannel reports whether the connection uses the authorization code. The

@@ -38,21 +38,17 @@ func (t tokenSet) stored() profile.Value {
 	return profile.Value(raw)
 }
 
-// exchange redeems the code. The way of authenticating is named, so that the
-// library does not try both: a second try would find the code spent.
-func (k *Connector) exchange(ctx context.Context, o *connection.OIDCOptions, p provider, s upstream.Start, pending upstream.Pending, code string) (tokenSet, error) {
+// exchange redeems the code. The way of authenticating is named (proof.go), so that
+// the library does not try both: a second try would find the code spent.
+func (k *Connector) exchange(ctx context.Context, o *connection.OIDCOptions, p provider, by proof, s upstream.Start, pending upstream.Pending, code string) (tokenSet, error) {
 	if code == "" {
 		return tokenSet{}, errRefused.Because(errors.New("no code"))
 	}
-	style, err := authStyle(o, p)
-	if err != nil {
-		return tokenSet{}, err
-	}
 	cfg := oauth2.Config{
-		ClientID: o.ClientID, ClientSecret: o.ClientSecret, RedirectURL: s.CallbackURL,
-		Endpoint: oauth2.Endpoint{TokenURL: p.TokenEndpoint, AuthStyle: style},
+		ClientID: o.ClientID, ClientSecret: by.secret, RedirectURL: s.CallbackURL,
+		Endpoint: oauth2.Endpoint{TokenURL: p.TokenEndpoint, AuthStyle: by.style},
 	}
-	var opts []oauth2.AuthCodeOption
+	opts := slices.Clone(by.parameters)
 	if pending.Verifier != "" {
 		opts = append(opts, oauth2.VerifierOption(pending.Verifier))
 	}
@@ -66,22 +62,6 @@ func (k *Connector) exchange(ctx context.Context, o *connection.OIDCOptions, p p
 	}
 	id, _ := got.Extra("id_token").(string)
 	return tokenSet{ID: id, Access: got.AccessToken, Refresh: got.RefreshToken, ExpiresIn: got.ExpiresIn}, nil
-}
-
-// authStyle is how we prove at the token endpoint who we are. A provider that
-// says it takes Basic and not the form gets Basic.
-func authStyle(o *connection.OIDCOptions, p provider) (oauth2.AuthStyle, error) {
-	const basic, post = "client_secret_basic", "client_secret_post"
-	switch o.TokenEndpointAuthMethod {
-	case basic:
-		return oauth2.AuthStyleInHeader, nil
-	case post:
-		if slices.Contains(p.AuthMethods, basic) && !slices.Contains(p.AuthMethods, post) {
-			return oauth2.AuthStyleInHeader, nil
-		}
-		return oauth2.AuthStyleInParams, nil
-	}
-	return 0, errConfig.Because(fmt.Errorf("token_endpoint_auth_method %q is not offered", o.TokenEndpointAuthMethod))
 }
 
 // userinfo asks for more claims. They must be of the same person (OpenID

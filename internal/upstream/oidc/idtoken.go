@@ -30,22 +30,58 @@ const maxSubject = 255
 var (
 	errIssParameter = errors.New("iss parameter is not the connection's issuer, or is missing")
 	errNoIDToken    = errors.New("no id_token")
+	errEncrypted    = errors.New("id token: it is encrypted, which is not supported: have the provider sign it only")
+	errEndSession   = errors.New("end_session_endpoint is not a URL")
+	errSessionOver  = errors.New("id token: session_expiry is over, or is no time")
 	errNonce        = errors.New("nonce is not the one that was sent")
 )
 
 // idToken is a verified ID token.
 type idToken struct {
 	subject string
-	payload profile.Value       // compact
 	claims  []strictjson.Member // of the payload, in order
+}
+
+// foreign is what ending the provider's session needs. A token that is too long
+// for the address of a browser is no hint.
+func (t idToken) foreign(raw string) session.Foreign {
+	sid, _ := text(member(t.claims, "sid"))
+	if len(sid) > maxSubject {
+		sid = ""
+	}
+	if len(raw) > maxHint {
+		raw = ""
+	}
+	return session.Foreign{Name: t.subject, Index: sid, IDToken: raw}
+}
+
+// maxHint bounds id_token_hint in bytes: servers commonly take lines of 8 KiB.
+const maxHint = 6 << 10
+
+// expiry is when the provider's session ends (session_expiry, in seconds), in
+// microseconds; zero: it does not say.
+func (t idToken) expiry(now time.Time) (int64, error) {
+	v := member(t.claims, "session_expiry")
+	if v == nil || profile.IsNull(v) {
+		return 0, nil
+	}
+	var seconds float64
+	const furthest = 253402300800 // the year 10000
+	if jsonv2.Unmarshal(v, &seconds) != nil || seconds <= float64(now.Unix()) || seconds >= furthest {
+		return 0, errSessionOver
+	}
+	return int64(seconds) * 1_000_000, nil
 }
 
 // verify checks an ID token by OpenID Connect Core §3.1.3.7 and §3.2.2.11.
 // Signature, audience and times are the library's work; what it leaves to its
 // caller, or is lenient about, follows.
 func (k *Connector) verify(ctx context.Context, o *connection.OIDCOptions, p provider, raw, nonce string) (idToken, error) {
-	if raw == "" {
+	switch {
+	case raw == "":
 		return idToken{}, errRefused.Because(errNoIDToken)
+	case strings.Count(raw, ".") == 4: // JWE compact serialization (RFC 7516 §7.1)
+		return idToken{}, errRefused.Because(errEncrypted)
 	}
 	algs := allowed(o.IDTokenAlgs)
 	if len(algs) == 0 {
@@ -126,15 +162,11 @@ func readIDToken(payload []byte) (idToken, error) {
 	if err != nil {
 		return idToken{}, errors.New("id token: payload is not strict JSON")
 	}
-	compact, err := strictjson.Compact(payload)
-	if err != nil {
-		return idToken{}, errors.New("id token: payload is not strict JSON")
-	}
 	subject, ok := text(member(claims, "sub"))
 	if !ok || !validSubject(subject) {
 		return idToken{}, errors.New("id token: sub is not a usable string")
 	}
-	return idToken{subject: subject, payload: compact, claims: claims}, nil
+	return idToken{subject: subject, claims: claims}, nil
 }
 
 func validSubject(s string) bool {

@@ -8,6 +8,7 @@ import (
 	"mangrove/internal/connection"
 	"mangrove/internal/profile"
 	"mangrove/internal/strictjson"
+	"mangrove/internal/upstream"
 )
 
 // source is what the templates of an attribute map may speak of.
@@ -26,17 +27,15 @@ var basicClaims = []string{
 	"email", "email_verified",
 }
 
-// restricted names are never mapped (reference/connections.md §3.10): protocol
-// claims, and names that mean power in what reads a profile.
-var restricted = set(`acr act active amr at_hash ath attest aud auth_time authorization_details azp c_hash
-	client_id cnf cty dest entitlements events exp groups gty htm htu iat internalService iss jcard jku jti
-	jwe jwk kid may_act mky nbf nonce object_id org_id org_name orig origid permissions roles rph s_hash sid
-	sub sub_jwk toe txn typ uuid vot vtm x5t#S256`)
+// passing claims speak of one token or one visit, not of the person: kept, they
+// would make each login a change. The last line is what Entra ID adds.
+var passing = set(`at_hash auth_time c_hash exp iat jti nbf nonce s_hash session_expiry session_state sid
+	aio in_corp ipaddr rh signin_state uti`)
 
-// reserved names are ours (reference/connections.md §4.0).
-var reserved = set(`_id created_at updated_at user_id identities user_metadata app_metadata
-	logins_count blocked blocked_for guardian_authenticators mfa_factors password password_hash
-	custom_password_hash`)
+// lasting is the payload without the claims that pass, compact.
+func lasting(claims []strictjson.Member) profile.Value {
+	return strictjson.Join(slices.DeleteFunc(slices.Clone(claims), func(m strictjson.Member) bool { return passing[m.Name] }))
+}
 
 func set(words string) map[string]bool {
 	m := map[string]bool{}
@@ -46,10 +45,10 @@ func set(words string) map[string]bool {
 	return m
 }
 
-// mappable reports whether a claim or a template may become the attribute.
+// mappable reports whether a claim or a template may become the attribute
+// (reference/connections.md §3.10, §4.0).
 func mappable(name string) bool {
-	return name != "" && !restricted[name] && !reserved[name] &&
-		!strings.HasPrefix(name, "sip_") && !strings.HasPrefix(name, "last_") && !strings.HasPrefix(name, "multifactor")
+	return !upstream.Restricted(name) && !upstream.Reserved(name)
 }
 
 // attributes makes the profile attributes of claims
@@ -87,7 +86,9 @@ func attributes(m connection.AttributeMap, s source) []profile.Change {
 		}
 	default:
 		for _, c := range s.tokenset {
-			add(c.Name, c.Value)
+			if !passing[c.Name] {
+				add(c.Name, c.Value)
+			}
 		}
 	}
 	return list

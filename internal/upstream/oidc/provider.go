@@ -14,6 +14,7 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 
 	"mangrove/internal/connection"
+	"mangrove/internal/legal"
 )
 
 const (
@@ -31,6 +32,7 @@ type provider struct {
 	JWKSURI               string   `json:"jwks_uri"`
 	PKCEMethods           []string `json:"code_challenge_methods_supported"`
 	AuthMethods           []string `json:"token_endpoint_auth_methods_supported"`
+	EndSessionEndpoint    string   `json:"end_session_endpoint"`
 	IssParameter          bool     `json:"authorization_response_iss_parameter_supported"`
 }
 
@@ -79,10 +81,16 @@ func rightIssuer(o *connection.OIDCOptions, found string) error {
 		}
 		return nil
 	}
-	if base, ok := strings.CutSuffix(o.DiscoveryURL, wellKnown); ok && strings.TrimSuffix(found, "/") != base {
-		return errors.New("discovered issuer does not belong to discovery_url")
+	found = strings.TrimSuffix(found, "/")
+	base, ok := strings.CutSuffix(o.DiscoveryURL, wellKnown)
+	if !ok || found == base {
+		return nil
 	}
-	return nil
+	// Brokers of electronic identities have one issuer for all their addresses.
+	if broker, ok := legal.WithoutACR(base); ok && found == broker {
+		return nil
+	}
+	return errors.New("discovered issuer does not belong to discovery_url")
 }
 
 func overlay(p provider, o *connection.OIDCOptions) provider {
@@ -110,7 +118,7 @@ func (p provider) check(o *connection.OIDCOptions, back bool) error {
 	secure := strings.HasPrefix(p.Issuer, "https://")
 	for _, e := range []struct{ name, url string }{
 		{"authorization_endpoint", p.AuthorizationEndpoint}, {"token_endpoint", p.TokenEndpoint},
-		{"userinfo_endpoint", p.UserinfoEndpoint}, {"jwks_uri", p.JWKSURI},
+		{"userinfo_endpoint", p.UserinfoEndpoint}, {"jwks_uri", p.JWKSURI}, {"end_session_endpoint", p.EndSessionEndpoint},
 	} {
 		if e.url == "" {
 			continue

@@ -77,6 +77,8 @@ func TestRightIssuer(t *testing.T) {
 		{"", "https://a.example" + wellKnown, "https://a.example/", true},
 		{"", "https://a.example" + wellKnown, "https://b.example", false},
 		{"", "https://a.example/t" + wellKnown, "https://a.example", false},
+		{"", "https://a.example/dXJuOmdybjphdXRobjpubzpiYW5raWQ=" + wellKnown, "https://a.example/", true}, // the acr of an eID
+		{"", "https://a.example/dXJuOmdybjphdXRobjpubzpiYW5raWQ=" + wellKnown, "https://b.example", false},
 		{"", "https://a.example/doc.json", "https://b.example", true},
 	}
 	for _, row := range rows {

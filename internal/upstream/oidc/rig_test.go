@@ -28,16 +28,20 @@ type rig struct {
 	t         *testing.T
 	idp       *fakeidp.IdP
 	connector *Connector
-	options   map[string]any
-	mu        sync.Mutex
-	clock     time.Time
+	// speaks is what logs in; nil: connector.
+	speaks   func(*Connector) upstream.Redirect
+	strategy string
+	keys     Signer // nil: none
+	options  map[string]any
+	mu       sync.Mutex
+	clock    time.Time
 }
 
 func newRig(t *testing.T, o fakeidp.Options) *rig {
 	t.Helper()
-	r := &rig{t: t, clock: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)}
+	r := &rig{t: t, strategy: "oidc", clock: time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)}
 	o.Now = r.now
-	o.Clients = []fakeidp.Client{{ID: "mangrove", Secret: "s3cr:et%", RedirectURIs: []string{callbackURL}}}
+	o.Clients = append(o.Clients, fakeidp.Client{ID: "mangrove", Secret: "s3cr:et%", RedirectURIs: []string{callbackURL}})
 	r.idp = fakeidp.New(o)
 	server := httptest.NewServer(r.idp)
 	t.Cleanup(server.Close)
@@ -56,7 +60,18 @@ func newRig(t *testing.T, o fakeidp.Options) *rig {
 // fresh forgets what the connector has cached.
 func (r *rig) fresh() {
 	r.connector = New(outbound.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}), r.now, rand.Reader)
+	r.connector.Keys = r.keys
 }
+
+// redirect is what logs in.
+func (r *rig) redirect() upstream.Redirect {
+	if r.speaks == nil {
+		return r.connector
+	}
+	return r.speaks(r.connector)
+}
+
+func plainOptions() fakeidp.Options { return fakeidp.Options{} }
 
 func (r *rig) now() time.Time {
 	r.mu.Lock()
@@ -76,7 +91,7 @@ func (r *rig) connection() *connection.Connection {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return &connection.Connection{ID: "con_0123456789abcdef", Name: "acme", Strategy: "oidc", Options: raw}
+	return &connection.Connection{ID: "con_0123456789abcdef", Name: "acme", Strategy: r.strategy, Options: raw}
 }
 
 // trip is a browser's way to the provider and back.
@@ -95,7 +110,7 @@ func (r *rig) leave(s upstream.Start) (trip, error) {
 	}
 	s.Nonce, s.CallbackURL = "nonce-1", callbackURL
 	tr := trip{c: r.connection(), start: s}
-	away, err := r.connector.Depart(r.t.Context(), tr.c, s)
+	away, err := r.redirect().Depart(r.t.Context(), tr.c, s)
 	if err != nil {
 		return tr, err
 	}
@@ -152,7 +167,7 @@ func fields(t *testing.T, html string) url.Values {
 }
 
 func (r *rig) comeBack(tr trip) (upstream.Result, error) {
-	return r.connector.Callback(r.t.Context(), tr.c, tr.start, tr.pending, tr.got)
+	return r.redirect().Callback(r.t.Context(), tr.c, tr.start, tr.pending, tr.got)
 }
 
 func (r *rig) login() (upstream.Result, error) {

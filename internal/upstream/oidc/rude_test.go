@@ -41,6 +41,7 @@ func TestRudeProvider(t *testing.T) {
 		{"empty sub", fakeidp.EmptySubject, nil, true, true, false},
 		{"sub a number", fakeidp.NumberSubject, nil, true, true, false},
 		{"two sub", fakeidp.DoubledClaim, nil, true, true, false},
+		{"an encrypted token", fakeidp.Encrypted, nil, true, true, false},
 		{"no id token", fakeidp.NoIDToken, nil, true, false, false},
 		{"iss parameter of another", fakeidp.WrongIssParameter, nil, true, true, false},
 		{"no iss parameter though announced", fakeidp.NoIssParameter, nil, true, true, false},
@@ -58,6 +59,9 @@ func TestRudeProvider(t *testing.T) {
 		{"discovery is garbage", fakeidp.Garbage, []string{fakeidp.Discovery}, true, true, true},
 		{"keys are garbage", fakeidp.Garbage, []string{fakeidp.JWKS}, true, true, false},
 		{"token answer is garbage", fakeidp.Garbage, []string{fakeidp.Token}, true, false, false},
+		{"members twice in discovery", fakeidp.Doubled, []string{fakeidp.Discovery}, true, true, true},
+		{"members twice in keys", fakeidp.Doubled, []string{fakeidp.JWKS}, true, true, false},
+		{"members twice in the token answer", fakeidp.Doubled, []string{fakeidp.Token}, true, false, false},
 	}
 	for _, row := range rows {
 		for _, kind := range []string{"back_channel", "front_channel"} {
