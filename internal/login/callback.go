@@ -34,6 +34,9 @@ func (f *Flow) comeBack(w http.ResponseWriter, r *http.Request) error {
 			return f.comeBackClassic(w, r, got)
 		case r.Method == http.MethodPost && got.Get("SAMLResponse") != "":
 			return f.comeUnasked(w, r, got)
+		case got.Get("wa") == "wsignoutcleanup1.0": // providers of WS-Federation know this address alone
+			web.NoStore(w)
+			return f.endedByProvider(w, r, got)
 		}
 		return errExpired
 	}
@@ -101,6 +104,11 @@ func (f *Flow) federate(w http.ResponseWriter, r *http.Request, p *pass, c *conn
 
 // arrive is the one end of every trip: what the provider said becomes a user.
 func (f *Flow) arrive(w http.ResponseWriter, r *http.Request, p *pass, c *connection.Connection, result upstream.Result) error {
+	c, result, err := f.heir(r.Context(), c, p.req.ClientID, result)
+	if err != nil {
+		return f.deny(w, r, p, c, err)
+	}
+	p.prog.ConnectionID = c.ID
 	u, err := f.d.Users.Federate(r.Context(), c, result.Claims, result.Tokens, f.actor(r, p))
 	if err != nil {
 		return f.deny(w, r, p, c, err)

@@ -94,7 +94,7 @@ func offered(ws []way, chosen string) (o offer) {
 		case alone && w.c.ID != chosen && w.kind < directory:
 		case w.kind == database && only.kind != directory && (o.database == nil || w.c.ID == chosen):
 			o.database = w
-		case w.kind == directory && !alone && (w.c.ID == chosen || !databases && only.kind != directory && o.directory == nil && !w.hidden):
+		case w.kind == directory && !alone && (w.c.ID == chosen || len(ws) == 1 || !databases && only.kind != directory && o.directory == nil && !w.hidden):
 			o.directory = w
 		case w.kind == passwordless && w.c.Class() == profile.PasswordlessSMS:
 			if o.sms == nil || w.c.ID == chosen {

@@ -67,11 +67,12 @@ func (f *Flow) signInClassic(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if way, ok := wayOf(conn, c.ID, f.spoken); !ok || way.kind != database {
+	way, ok := wayOf(conn, c.ID, f.spoken)
+	if !ok || (way.kind != database && way.kind != directory) {
 		return errs.New(errs.Invalid, errDisabled.Code, "%s", errDisabled.Description)
 	}
 	actor := user.Actor{ClientID: c.ID, IP: web.ClientIP(r), UserAgent: web.UserAgent(r)}
-	u, err := f.d.Users.Authenticate(ctx, conn, p["username"], p["password"], actor)
+	u, err := f.authenticate(ctx, way, p["username"], p["password"], actor)
 	if err != nil {
 		return err
 	}

@@ -132,8 +132,8 @@ func (f *Flow) proveAcross(ctx context.Context, c *client.Client, p map[string]s
 		return nil, nil, "", errs.New(errs.Invalid, errDisabled.Code, "%s", errDisabled.Description)
 	case p["credential_type"] == credentialOTP && way.kind == passwordless:
 		u, method, err = f.proveCode(ctx, conn, p["username"], p["otp"], a)
-	case p["credential_type"] != credentialOTP && way.kind == database:
-		u, err = f.d.Users.Authenticate(ctx, conn, p["username"], p["password"], a)
+	case p["credential_type"] != credentialOTP && (way.kind == database || way.kind == directory):
+		u, err = f.authenticate(ctx, way, p["username"], p["password"], a)
 	default:
 		return nil, nil, "", errRealm
 	}

@@ -2,13 +2,53 @@ package login
 
 import (
 	"context"
+	"errors"
 
 	"mangrove/internal/connection"
+	"mangrove/internal/oauth"
+	"mangrove/internal/page"
+	"mangrove/internal/profile"
 	"mangrove/internal/upstream"
 	"mangrove/internal/user"
 )
 
-// throughDirectory signs in by name and password at a directory and records the login.
-func (f *Flow) throughDirectory(_ context.Context, _ *connection.Connection, _, _ string, _ user.Actor) (*user.User, error) {
-	return nil, upstream.ErrConfig
+// ThroughDirectory signs in by name and password at a directory, for pages and for
+// grants, and records what comes of it. A wrong pair is user.ErrWrongPassword, as
+// it is of a database.
+func (f *Flow) ThroughDirectory(ctx context.Context, c *connection.Connection, name, password string, a user.Actor) (*user.User, error) {
+	d, ok := f.d.Connectors[c.Strategy].(upstream.Directory)
+	if !ok {
+		return nil, upstream.ErrConfig.Because(errors.New("the strategy has no directory"))
+	}
+	check := func(ctx context.Context) (profile.Claims, profile.Value, error) {
+		r, err := d.SignIn(ctx, c, name, password)
+		if errors.Is(err, upstream.ErrWrongCredentials) {
+			err = user.ErrWrongPassword.Because(err)
+		}
+		return r.Claims, r.Tokens, err
+	}
+	return f.d.Users.AuthenticateDirectory(ctx, c, name, check, a)
+}
+
+// directoryRefusal is what the application is told of a login that no other name or
+// password would change; the use case has recorded it.
+func directoryRefusal(by way, err error) (*oauth.AuthorizeError, bool) {
+	if err == nil || by.kind != directory {
+		return nil, false
+	}
+	return refusal(err)
+}
+
+// directoryProblems are what a person can be told, or can wait for. All but the
+// last come after the right password only (upstream.Directory).
+var directoryProblems = []struct {
+	is      error
+	problem page.Problem
+}{
+	{upstream.ErrAccountDisabled, page.AccountDisabled},
+	{upstream.ErrAccountExpired, page.AccountExpired},
+	{upstream.ErrAccountLocked, page.AccountSuspended},
+	{upstream.ErrPasswordExpired, page.PasswordExpired},
+	{upstream.ErrPasswordChange, page.PasswordChange},
+	{upstream.ErrUnreachable, page.Unreachable},
 }

@@ -152,7 +152,7 @@ func TestChoice(t *testing.T) {
 	r.acme(nil)
 	r.connect("con_second0000000001", "second", "auth0", map[string]any{}, `{}`)
 	r.connect("con_hidden0000000001", "hidden", "oidc", map[string]any{}, `{"show_as_button":false}`)
-	r.connect("con_saml000000000001", "saml", "samlp", map[string]any{}, `{}`)
+	r.connect("con_saml000000000001", "saml", "sharepoint", map[string]any{}, `{}`)
 	b := r.browser()
 	p := b.get("/authorize")
 	if !strings.Contains(p.body, "Acme &amp; Sons") || strings.Contains(p.body, "connection=hidden") || strings.Contains(p.body, "connection=saml") {

@@ -154,7 +154,7 @@ func newRig(t *testing.T) *rig {
 		PublicURL: r.url, Clients: r.store, Connections: r.store, Users: r.users, UserStore: r.store, Sessions: r.store,
 		Tickets: r.tickets, Tenant: r, Devices: r.store, Approvals: r.store, Consents: r.store,
 		Question: r.asked, SignOut: r.signOut,
-		Connectors: map[string]upstream.Connector{"oidc": connector, "samlp": asserter{}, "ip": office{}}, Page: pages, Audit: r, Now: r.now, Rand: rand.Reader,
+		Connectors: map[string]upstream.Connector{"oidc": connector, "samlp": asserter{}, "ip": office{}, "custom": steward{}, "pingfederate": speaker{}}, Page: pages, Audit: r, Now: r.now, Rand: rand.Reader,
 		Respond: func(w http.ResponseWriter, q *http.Request, req oauth.AuthorizeRequest, s session.Session) error {
 			http.Redirect(w, q, req.RedirectURI+"?"+url.Values{"user": {s.UserID}, "sid": {s.ID}, "connection": {s.ConnectionID}, "state": {req.State}}.Encode(), http.StatusFound)
 			return nil
@@ -185,6 +185,7 @@ func newRig(t *testing.T) *rig {
 		}
 		_, _ = io.WriteString(w, s.UserID)
 	})
+	router.HandleFunc("/leave", r.leave(flow))
 	router.HandleFunc("/end", func(w http.ResponseWriter, q *http.Request) {
 		if err := flow.EndSession(w, q); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -42,6 +42,9 @@ func (f *Flow) Mount(r chi.Router) {
 	back := web.Serve(f.comeBack, f.fail).ServeHTTP
 	r.Get(callbackPath, back)
 	r.Post(callbackPath, back)
+	out := web.Serve(f.signOut, f.fail).ServeHTTP
+	r.Get(signOutPath, out)
+	r.Post(signOutPath, out)
 	f.mountClassic(r)
 }
 

@@ -118,6 +118,9 @@ func (f *Flow) begin(w http.ResponseWriter, r *http.Request, p *pass, u *user.Us
 	}
 	absolute, idle := lifetimes(settings, settings.PersistentSession)
 	now := f.now()
+	if until := p.prog.Foreign.Until; until != 0 {
+		absolute = min(absolute, max(until-now, int64(time.Second/time.Microsecond)))
+	}
 	ip, agent := web.ClientIP(r), web.UserAgent(r)
 	s := session.Session{
 		Hash: hash(secret), ID: id, UserID: string(u.ID), ConnectionID: p.prog.ConnectionID,

@@ -82,7 +82,11 @@ func (f *Flow) checkPassword(both bool) submitted {
 			return f.end(w, r, p, errBlocked)
 		}
 		if err != nil {
+			noteCause(r, way.c, err)
 			problem, status, err := f.trouble(r.Context(), err)
+			if why, ok := directoryRefusal(*way, err); ok {
+				return f.end(w, r, p, why)
+			}
 			if err != nil {
 				return err
 			}
@@ -95,7 +99,7 @@ func (f *Flow) checkPassword(both bool) submitted {
 // authenticate asks whoever knows the passwords of the way.
 func (f *Flow) authenticate(ctx context.Context, by way, identifier, password string, a user.Actor) (*user.User, error) {
 	if by.kind == directory {
-		return f.throughDirectory(ctx, by.c, identifier, password, a)
+		return f.ThroughDirectory(ctx, by.c, identifier, password, a)
 	}
 	return f.d.Users.Authenticate(ctx, by.c, identifier, password, a)
 }

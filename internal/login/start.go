@@ -39,7 +39,7 @@ func (f *Flow) Start(w http.ResponseWriter, r *http.Request, req oauth.Authorize
 	if err != nil {
 		return err
 	}
-	p := &pass{req: req, client: c}
+	p := &pass{req: req, client: c, prog: progress{Passed: req.Passed}}
 	if err := f.create(w, r, p); err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (f *Flow) Start(w http.ResponseWriter, r *http.Request, req oauth.Authorize
 		if done, err := f.redeemTicket(w, r, p); done || err != nil {
 			return err
 		}
-		p.prog = progress{}
+		p.prog = progress{Passed: req.Passed}
 	}
 	if len(ws) == 1 && (ws[0].kind == provider || ws[0].kind == place) {
 		return f.follow(w, r, p, ws[0])
@@ -76,7 +76,7 @@ func (f *Flow) Interact(w http.ResponseWriter, r *http.Request, req oauth.Author
 		return err
 	}
 	p.prog.ConnectionID, p.prog.UserID = s.ConnectionID, s.UserID
-	p.prog.Methods, p.prog.AuthTime, p.prog.SessionID = s.Methods, s.AuthTime, s.ID
+	p.prog.Methods, p.prog.AuthTime, p.prog.SessionID, p.prog.Foreign = s.Methods, s.AuthTime, s.ID, s.Foreign
 	u, err := f.person(r.Context(), p)
 	if err != nil {
 		return err
@@ -202,7 +202,7 @@ func (f *Flow) sendAway(w http.ResponseWriter, r *http.Request, p *pass, c *conn
 	}
 	d, err := f.redirector(c.Strategy).Depart(r.Context(), c, upstream.Start{
 		State: joinState(p.id, tag), Nonce: nonce, CallbackURL: f.callback,
-		LoginHint: p.loginHint(), Scopes: connectionScopes(p.req.ConnectionScope), Params: params(p.req),
+		LoginHint: p.loginHint(), Scopes: connectionScopes(p.req.ConnectionScope), Params: params(p.req, p.prog.Passed),
 	})
 	if err != nil {
 		return f.stop(w, r, p, c, err)
@@ -252,7 +252,7 @@ func (f *Flow) stop(w http.ResponseWriter, r *http.Request, p *pass, c *connecti
 
 // params are the parameters of our own request that a connection may pass on
 // (reference/connections.md §3.9).
-func params(req oauth.AuthorizeRequest) url.Values {
+func params(req oauth.AuthorizeRequest, passed map[string]string) url.Values {
 	v := url.Values{}
 	set := func(name, value string) {
 		if value != "" {
@@ -267,6 +267,9 @@ func params(req oauth.AuthorizeRequest) url.Values {
 	set("response_mode", req.ResponseMode)
 	set("response_type", req.ResponseType)
 	set("ui_locales", req.UILocales)
+	for name, value := range passed {
+		set(name, value)
+	}
 	if req.MaxAge != nil {
 		v.Set("max_age", strconv.FormatInt(*req.MaxAge, 10))
 	}

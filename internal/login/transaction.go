@@ -45,6 +45,8 @@ type progress struct {
 	Methods []string `json:"methods,omitzero"`
 	// AuthTime is when the first of them was given, microseconds.
 	AuthTime int64 `json:"auth_time,omitzero"`
+	// Passed are those of the request (oauth.AuthorizeRequest).
+	Passed map[string]string `json:"passed,omitzero"`
 	// Foreign is the session at the provider that proved the person.
 	Foreign session.Foreign `json:"foreign,omitzero"`
 	// SessionID is the session that this login has: its own, or one that was there.

@@ -87,6 +87,11 @@ func problemOf(err error, t *tenant.Settings) (page.Problem, int, bool) {
 		}
 		return row.problem, status, true
 	}
+	for _, row := range directoryProblems {
+		if errors.Is(err, row.is) {
+			return row.problem, http.StatusBadRequest, true
+		}
+	}
 	return "", 0, false
 }
 

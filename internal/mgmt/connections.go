@@ -181,18 +181,25 @@ func (a *api) deleteConnection(w http.ResponseWriter, r *http.Request, by *calle
 
 var errOffline = errs.New(errs.NotFound, "", "not connected to any node")
 
-// connectionStatus is GET /connections/{id}/status: whether the directory
-// connector of an ad connection is online. None can be here, and no other
-// strategy has one.
-func (a *api) connectionStatus(_ http.ResponseWriter, r *http.Request, _ *caller) error {
+// connectionStatus is GET /connections/{id}/status: whether the directory of an ad
+// connection answers. No other strategy has one.
+func (a *api) connectionStatus(w http.ResponseWriter, r *http.Request, _ *caller) error {
 	id, err := web.Param(r, "id")
 	if err != nil {
 		return err
 	}
-	if _, err := a.Connections.Get(r.Context(), id); err != nil {
+	c, err := a.Connections.Get(r.Context(), id)
+	if err != nil {
 		return err
 	}
-	return errOffline
+	if a.DirectoryStatus == nil {
+		return errOffline
+	}
+	if err := a.DirectoryStatus(r.Context(), c); err != nil {
+		return errOffline.Because(err)
+	}
+	w.WriteHeader(http.StatusOK)
+	return nil
 }
 
 // clientConnections is GET /clients/{id}/connections, which needs a scope of

@@ -39,6 +39,7 @@ type Deps struct {
 	UserStore       user.Store
 	Connections     *connection.Service
 	ConnectionStore connection.Store
+	ConnectionKeys  *connection.KeyService
 	Clients         *client.Service
 	ClientStore     client.Store
 	Credentials     *client.CredentialService
@@ -57,6 +58,9 @@ type Deps struct {
 	Letters         *letter.Service
 	MailChanged     func(ctx context.Context) // is told of another mail provider; may be nil
 	Guard           *guard.Service
+	// DirectoryStatus is nil when a server of the connection's directory answers. Nil:
+	// there are no directories.
+	DirectoryStatus func(ctx context.Context, c *connection.Connection) error
 	WakeJobs        func() // tells the runner that there is work; may be nil
 	Tokens          *token.Verifier
 	Now             func() time.Time
@@ -101,7 +105,7 @@ func (a *api) routes() []route {
 	return slices.Concat(
 		a.userRoutes(), a.searchRoutes(), a.identityRoutes(), a.recordRoutes(), a.enrollmentRoutes(), a.refreshTokenRoutes(), a.roleRoutes(), a.ticketRoutes(),
 		a.jobRoutes(), a.exportRoutes(), a.updateRoutes(),
-		a.connectionRoutes(), a.clientRoutes(), a.grantRoutes(), a.consentRoutes(), a.resourceServerRoutes(),
+		a.connectionRoutes(), a.legalIdentityRoutes(), a.connectionKeyRoutes(), a.clientRoutes(), a.grantRoutes(), a.consentRoutes(), a.resourceServerRoutes(),
 		a.emailRoutes(), a.tenantRoutes(), a.brandingRoutes(), a.promptRoutes(), a.attackProtectionRoutes(), a.guardianRoutes(), a.credentialRoutes(), a.signingKeyRoutes(),
 	)
 }

@@ -166,15 +166,19 @@ func searchError(err error) error {
 func (a *api) listed(r *http.Request, by *caller, v *user.View, f fields, provenance bool) ([]byte, error) {
 	identities := v.Identities
 	var sources []byte
-	if provenance || by.has(readTokens) {
+	eid, err := a.byEID(r.Context(), v.Identities)
+	if err != nil {
+		return nil, err
+	}
+	if provenance || eid || by.has(readTokens) {
 		u, err := a.UserStore.User(r.Context(), v.ID)
 		switch {
 		case errors.Is(err, user.ErrNotFound): // deleted since the list was read
 		case err != nil:
 			return nil, err
 		default:
-			if by.has(readTokens) {
-				identities = identitiesWithTokens(u)
+			if eid || by.has(readTokens) {
+				identities = fullIdentities(u, by.has(readTokens))
 			}
 			if provenance {
 				sources = user.AppendProvenance(nil, u.Profile)

@@ -33,18 +33,6 @@ func appendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// identitiesWithTokens is the identities of a user with the upstream's tokens.
-func identitiesWithTokens(u *user.User) []byte {
-	b := []byte{'['}
-	for i := range u.Identities {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = user.AppendIdentity(b, &u.Identities[i], u.Identities[i].Tokens)
-	}
-	return append(b, ']')
-}
-
 // writeUser answers with one user, projected, its version as the ETag.
 func writeUser(w http.ResponseWriter, status int, v *user.View, identities []byte, f fields) error {
 	body := appendUser(make([]byte, 0, userSize(v)), v, identities)

@@ -78,7 +78,7 @@ func TestUserGolden(t *testing.T) {
 		Identities: []user.Identity{{Provider: "sms", Connection: "sms", UserID: "1", Subject: "1"}},
 	}
 	golden(t, "user.json", wire(ann(), nil))
-	golden(t, "user_with_tokens.json", wire(ann(), identitiesWithTokens(ann())))
+	golden(t, "user_with_tokens.json", wire(ann(), fullIdentities(ann(), true)))
 	golden(t, "user_fresh.json", wire(fresh, nil))
 }
 

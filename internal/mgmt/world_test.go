@@ -162,6 +162,7 @@ func newWorldOn(tb testing.TB, engine string) *world {
 		Connections: connection.NewService(w.store, hasClient, now), ConnectionStore: w.store,
 		Clients: client.NewService(w.store, now), ClientStore: w.store,
 		Credentials:     &client.CredentialService{Store: w.store, Clients: w.store, Now: now},
+		ConnectionKeys:  &connection.KeyService{Store: w.store, Connections: w.store, Now: now},
 		Keys:            &key.Service{Store: w.store, Ring: w.keys, Host: "id.example.test", Now: now, Make: anotherKey},
 		Grants:          &grant.Service{Store: w.store, HasClient: hasClient, Now: now, NewID: grant.NewID},
 		ResourceServers: &resourceserver.Service{Store: w.store, Now: now, NewID: resourceserver.NewID},

@@ -15,8 +15,8 @@ import (
 )
 
 // logout is GET /v2/logout (reference/authentication.md §4.4). The address is
-// checked first: a refusal leaves the session as it was. federated is accepted
-// and does nothing, since no upstream logout is offered.
+// checked first: a refusal leaves the session as it was. With federated the
+// browser then goes on to the provider, which sends it back to the address.
 func (e *Endpoints) logout(w http.ResponseWriter, r *http.Request) error {
 	web.NoStore(w)
 	ctx := r.Context()
@@ -31,7 +31,11 @@ func (e *Endpoints) logout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return e.staysSignedIn(r, p, err)
 	}
-	if err := e.signOut(w, r, p.get("client_id")); err != nil {
+	s, err := e.signOut(w, r, p.get("client_id"))
+	if err != nil {
+		return err
+	}
+	if gone, err := e.leaves(w, r, p, s, to); gone || err != nil {
 		return err
 	}
 	w.Header().Set("Referrer-Policy", "no-referrer")
@@ -64,9 +68,19 @@ func (e *Endpoints) staysSignedIn(r *http.Request, p parameters, err error) erro
 	return err
 }
 
+// leaves sends the browser to the provider of the session that has ended, where
+// the request wants that (federated, whatever its value) and there is one.
+func (e *Endpoints) leaves(w http.ResponseWriter, r *http.Request, p parameters, s session.Session, to string) (bool, error) {
+	if !p.has("federated") || s.ConnectionID == "" {
+		return false, nil
+	}
+	return e.LeaveUpstream(w, r, s, to)
+}
+
 // signOut ends the browser's session on the server, with its record, tells the
-// clients that want to know, and takes the cookies back.
-func (e *Endpoints) signOut(w http.ResponseWriter, r *http.Request, clientID string) error {
+// clients that want to know, and takes the cookies back. It returns the session,
+// or the zero one when there was none.
+func (e *Endpoints) signOut(w http.ResponseWriter, r *http.Request, clientID string) (session.Session, error) {
 	ctx := r.Context()
 	s, err := e.Session(r)
 	switch {
@@ -74,12 +88,12 @@ func (e *Endpoints) signOut(w http.ResponseWriter, r *http.Request, clientID str
 		event := e.event(audit.LogoutOK, actorOf(r, clientID))
 		event.UserID, event.ConnectionID = s.UserID, s.ConnectionID
 		if err := e.SignedOut(ctx, s, event); err != nil {
-			return err
+			return session.Session{}, err
 		}
 	case !errors.Is(err, session.ErrNone):
-		return err
+		return session.Session{}, err
 	}
-	return e.EndSession(w, r)
+	return s, e.EndSession(w, r)
 }
 
 // logoutTarget is where the browser goes afterwards; empty: nowhere.

@@ -20,7 +20,7 @@ var (
 )
 
 // logoutParams are what the confirmation page has to bring back.
-var logoutParams = []string{"id_token_hint", "logout_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales"}
+var logoutParams = []string{"id_token_hint", "logout_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales", "federated"}
 
 // oidcLogout is GET and POST /oidc/logout (reference/authentication.md §4.5;
 // OpenID Connect RP-Initiated Logout 1.0). Refusals leave the session as it was.
@@ -57,18 +57,22 @@ func (e *Endpoints) endAsked(w http.ResponseWriter, r *http.Request, p parameter
 	if !confirmed && needsPress(signedIn, l.sid, s.ID, t.LogoutPrompt, navigated(r)) {
 		return e.ConfirmLogout(w, r, l.fields)
 	}
-	if err := e.signOut(w, r, l.clientID); err != nil {
+	s, err = e.signOut(w, r, l.clientID)
+	if err != nil {
+		return err
+	}
+	to := l.to
+	if state := p.get("state"); state != "" && to != "" {
+		to = appended(to, []Parameter{{"state", state}})
+	}
+	if gone, err := e.leaves(w, r, p, s, to); gone || err != nil {
 		return err
 	}
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	if l.to == "" {
+	if to == "" {
 		return e.SignedOutPage(w, r)
 	}
-	var answer []Parameter
-	if state := p.get("state"); state != "" {
-		answer = append(answer, Parameter{"state", state})
-	}
-	location(w, r, appended(l.to, answer))
+	location(w, r, to)
 	return nil
 }
 
@@ -116,7 +120,7 @@ func (e *Endpoints) asked(ctx context.Context, p parameters) (ending, error) {
 		l.to = to
 	}
 	for _, name := range logoutParams {
-		if v := p.get(name); v != "" {
+		if v := p.get(name); v != "" || name == "federated" && p.has(name) {
 			l.fields = append(l.fields, Parameter{name, v})
 		}
 	}

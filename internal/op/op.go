@@ -59,6 +59,8 @@ type Deps struct {
 	Credentials  client.CredentialStore
 	Passwordless Passwordless
 	Resets       Resets
+	// ConnectionKeys are published for upstream providers. Nil: there are none.
+	ConnectionKeys *connection.KeyService
 
 	// MailsReady reports whether mails can be sent. Nil: they can.
 	MailsReady func() bool
@@ -103,6 +105,13 @@ type Endpoints struct {
 	// ConfirmLogout asks the person to press a button, whose form brings the fields
 	// to ConfirmedLogout.
 	ConfirmLogout func(w http.ResponseWriter, r *http.Request, fields []Parameter) error
+	// Directory signs in by name and password at a directory elsewhere, and records
+	// what comes of it. Nil: there are none.
+	Directory func(ctx context.Context, c *connection.Connection, name, password string, a user.Actor) (*user.User, error)
+	// LeaveUpstream sends the browser to end the session at the provider as well,
+	// and from there to the address; false: there is none to end, and nothing was
+	// answered.
+	LeaveUpstream func(w http.ResponseWriter, r *http.Request, s session.Session, to string) (bool, error)
 	// SignedOutPage says that the person is signed out.
 	SignedOutPage func(w http.ResponseWriter, r *http.Request) error
 	// Message is the page that posts the answer to the window that opened or frames
@@ -147,6 +156,7 @@ func New(d Deps) *Endpoints {
 		SessionClient: func(context.Context, session.Session, string) error { return nil },
 		SignedOut:     func(context.Context, session.Session, audit.Event) error { return nil },
 		ConfirmLogout: func(http.ResponseWriter, *http.Request, []Parameter) error { return errNoPage },
+		LeaveUpstream: func(http.ResponseWriter, *http.Request, session.Session, string) (bool, error) { return false, nil },
 		SignedOutPage: func(http.ResponseWriter, *http.Request) error { return errNoPage },
 		Message:       func(http.ResponseWriter, *http.Request, string, []Parameter) error { return errNoPage },
 		FormPost:      func(http.ResponseWriter, *http.Request, string, []Parameter) error { return errNoPage },
@@ -202,6 +212,7 @@ func (e *Endpoints) Mount(r chi.Router) {
 		{"/.well-known/openid-configuration", []string{"GET"}, e.discovery, renderOAuth, corsAnyone},
 		{"/.well-known/oauth-authorization-server", []string{"GET"}, e.discovery, renderOAuth, corsAnyone},
 		{"/.well-known/jwks.json", []string{"GET"}, e.jwks, renderOAuth, corsAnyone},
+		{"/oauth/connection/{name}/.well-known/jwks.json", []string{"GET"}, e.connectionKeys, renderOAuth, corsNone},
 		{"/authorize", []string{"GET", "POST"}, e.authorize, e.renderPage, corsNone},
 		{"/oauth/token", []string{"POST"}, e.token, renderToken, corsClient},
 		{"/oauth/revoke", []string{"POST"}, e.revoke, renderToken, corsClient},

@@ -9,6 +9,7 @@ import (
 	"mangrove/internal/errs"
 	"mangrove/internal/session"
 	"mangrove/internal/token"
+	"mangrove/internal/user"
 )
 
 // password is the grant without a realm: it signs in to the tenant's default
@@ -49,7 +50,8 @@ func (e *Endpoints) passwordAt(ctx context.Context, t *clientRequest, realm stri
 	if err != nil {
 		return tokenResponse{}, err
 	}
-	if !conn.Class().HasPasswords() {
+	authenticate := e.authenticator(conn)
+	if authenticate == nil {
 		return tokenResponse{}, errRealm
 	}
 	if !usable(conn, c.ID) {
@@ -58,7 +60,7 @@ func (e *Endpoints) passwordAt(ctx context.Context, t *clientRequest, realm stri
 	// The use case records what becomes of the password.
 	t.recorded = true
 	t.actor.LoginEvent = audit.PasswordGrantOK
-	u, err := e.d.Users.Authenticate(ctx, conn, p["username"], p["password"], t.actor)
+	u, err := authenticate(ctx, conn, p["username"], p["password"], t.actor)
 	if err != nil {
 		return tokenResponse{}, err
 	}
@@ -75,6 +77,21 @@ func (e *Endpoints) passwordAt(ctx context.Context, t *clientRequest, realm stri
 		methods: methods,
 		actor:   t.actor,
 	})
+}
+
+// directoryStrategy is that of the connections whose passwords a directory
+// elsewhere checks; the other enterprise connections need a browser.
+const directoryStrategy = "ad"
+
+// authenticator checks the passwords of a connection; nil: it has none.
+func (e *Endpoints) authenticator(conn *connection.Connection) func(context.Context, *connection.Connection, string, string, user.Actor) (*user.User, error) {
+	switch {
+	case conn.Class().HasPasswords():
+		return e.d.Users.Authenticate
+	case conn.Strategy == directoryStrategy:
+		return e.Directory
+	}
+	return nil
 }
 
 // stillUsable looks again at the connection of a sign-in that began a while ago;

@@ -32,6 +32,12 @@ type parameters struct {
 
 func (p parameters) get(name string) string { return p.values[name] }
 
+// has reports a parameter that came once, if without a value.
+func (p parameters) has(name string) bool {
+	_, ok := p.values[name]
+	return ok
+}
+
 // readParameters takes them from the query of a GET and from the form of a POST.
 func readParameters(r *http.Request) (parameters, error) {
 	if r.Method != http.MethodPost {
@@ -106,6 +112,14 @@ func validate(p parameters, c *client.Client, redirect string, t *tenant.Setting
 	}
 	if req.Connection == "" {
 		req.Connection = p.get("realm")
+	}
+	for _, name := range oauth.Passable {
+		if v := p.get(name); v != "" {
+			if req.Passed == nil {
+				req.Passed = map[string]string{}
+			}
+			req.Passed[name] = v
+		}
 	}
 	if p.get("screen_hint") == "signup" {
 		req.ScreenHint = "signup"

@@ -221,7 +221,8 @@ func newWorldOn(tb testing.TB, engine string) *world {
 	w.Endpoints = New(Deps{
 		PublicURL: publicURL, Clients: w.store, Grants: w.store, ResourceServers: w.store, Connections: w.store,
 		Users: users, UserStore: w.store, Tokens: w.store, Keys: ring, Audit: w.events, Now: now, Tenant: tuned{w.store, w},
-		Resets: w.tickets, Refresh: w.store, Devices: w.store, Approvals: w.store, Throttle: guards, Registrar: client.NewService(w.store, now), Permissions: w.store, Credentials: w.store, Passwordless: w.codes,
+		ConnectionKeys: &connection.KeyService{Store: w.store, Connections: w.store, Now: now},
+		Resets:         w.tickets, Refresh: w.store, Devices: w.store, Approvals: w.store, Throttle: guards, Registrar: client.NewService(w.store, now), Permissions: w.store, Credentials: w.store, Passwordless: w.codes,
 		Consents: w.store, Pushed: w.store,
 	})
 	w.StartLogin = func(rw http.ResponseWriter, _ *http.Request, req oauth.AuthorizeRequest) error {

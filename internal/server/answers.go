@@ -22,6 +22,7 @@ func (s *Server) join(endpoints *op.Endpoints, flow *login.Flow, renderer *page.
 	}
 	endpoints.Interact, endpoints.MFADue = flow.Interact, flow.MFADue
 	endpoints.SignedOutPage = flow.SignedOut
+	endpoints.LeaveUpstream = flow.LeaveUpstream
 	endpoints.ConfirmLogout = func(w http.ResponseWriter, r *http.Request, answer []op.Parameter) error {
 		return flow.ConfirmLogout(w, r, fields(answer))
 	}

@@ -68,6 +68,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	stopWork()
 	background.Wait()
+	s.directories.Close()
 	err = errors.Join(err, s.store.Close())
 	s.log.Info("ended")
 	return err

@@ -43,7 +43,8 @@ import (
 	"mangrove/internal/ticket"
 	"mangrove/internal/token"
 	"mangrove/internal/upstream"
-	"mangrove/internal/upstream/oidc"
+	"mangrove/internal/upstream/ldap"
+	"mangrove/internal/upstream/saml"
 	"mangrove/internal/user"
 	"mangrove/internal/web"
 )
@@ -67,22 +68,26 @@ func (o *Options) fill() {
 
 // Server is a whole Mangrove over one database.
 type Server struct {
-	cfg       config.Config
-	log       *slog.Logger
-	now       func() time.Time
-	store     *store.Store
-	runner    *job.Runner
-	tickets   *ticket.Service
-	factors   *factor.Service
-	post      *mail.Post
-	guard     *guard.Service
-	keys      *key.Ring
-	handler   http.Handler
-	routes    chi.Routes
-	tls       *tls.Config // nil: plain HTTP
-	authority *Authority
-	made      *Credentials
-	stopping  atomic.Bool
+	cfg     config.Config
+	log     *slog.Logger
+	now     func() time.Time
+	store   *store.Store
+	runner  *job.Runner
+	tickets *ticket.Service
+	factors *factor.Service
+	post    *mail.Post
+	guard   *guard.Service
+	keys    *key.Ring
+	// connectors by strategy, preparers of the options that need one.
+	connectors  map[string]upstream.Connector
+	preparers   map[string]connection.Preparer
+	directories *ldap.Connector
+	handler     http.Handler
+	routes      chi.Routes
+	tls         *tls.Config // nil: plain HTTP
+	authority   *Authority
+	made        *Credentials
+	stopping    atomic.Bool
 }
 
 // New opens and migrates the database, creates what a first start creates, and
@@ -160,7 +165,10 @@ func (s *Server) Authority() (a Authority, ok bool) {
 
 // Close closes the database. It is for a server that is not served: Serve
 // closes by itself.
-func (s *Server) Close() error { return s.store.Close() }
+func (s *Server) Close() error {
+	s.directories.Close()
+	return s.store.Close()
+}
 
 func (s *Server) prepareTLS(host string) (err error) {
 	switch {
@@ -266,11 +274,12 @@ func (s *Server) wire(ctx context.Context, secret []byte) error {
 		Users: users, UserStore: db, Tokens: db, Keys: ring, Audit: db, Now: now, Verifier: verifier, Consents: db, Pushed: db, Outbound: outbound.New(s.cfg.OutboundAllow), Tenant: db, Passwordless: codes,
 		Factors: s.factors, Resets: s.tickets, Refresh: db, Devices: db, Approvals: db, RateLimit: op.RateLimit{All: web.NewBucket(s.cfg.AuthenticationBurst, s.cfg.AuthenticationRate), Hosted: s.cfg.AuthenticationHosted},
 		MailsReady: post.Ready, Throttle: s.guard, Registrar: client.NewService(db, now), Permissions: db, Credentials: db,
+		ConnectionKeys: s.connectionKeys(),
 	})
-	connector := oidc.New(outbound.New(s.cfg.OutboundAllow), now, rand.Reader)
+	s.connect()
 	flow := login.New(login.Deps{
 		PublicURL: s.cfg.PublicURL, Clients: db, Connections: db, Users: users, UserStore: db, Sessions: db, Tickets: s.tickets, Passwordless: codes,
-		Connectors: map[string]upstream.Connector{"oidc": connector, "okta": connector},
+		Connectors: s.connectors,
 		Factors:    s.factors,
 		Page:       renderer, Audit: db, Tenant: db, Devices: db, Approvals: db, Now: now, Rand: rand.Reader,
 		Respond: endpoints.Respond, RespondError: endpoints.RespondError, Validate: endpoints.Validate,
@@ -278,6 +287,7 @@ func (s *Server) wire(ctx context.Context, secret []byte) error {
 	})
 	endpoints.Browser = flow.Browser
 	s.join(endpoints, flow, renderer)
+	endpoints.Directory = flow.ThroughDirectory
 	endpoints.StartLogin, endpoints.Session, endpoints.EndSession = flow.Start, flow.Session, flow.EndSession
 	endpoints.ErrorPage = func(w http.ResponseWriter, r *http.Request, status int, title, text string) {
 		s.drawn(r, renderer.Show(w, r, status, page.Error{Title: title, Text: text, Reference: web.RequestID(r)}))
@@ -290,6 +300,7 @@ func (s *Server) wire(ctx context.Context, secret []byte) error {
 	r.Handle(mgmt.Prefix, api)
 	r.Handle(mgmt.Prefix+"/*", api)
 	r.Get(picturePath, picture)
+	r.Get(saml.MetadataPath, s.samlMetadata(s.notFound(renderer)))
 	endpoints.Mount(r)
 	flow.Mount(r)
 
@@ -310,10 +321,12 @@ func (s *Server) apiDeps(users *user.Service, verifier *token.Verifier, cursorKe
 	reserved := func(identifier string) bool {
 		return identifier == s.cfg.ManagementAudience() || identifier == s.cfg.Issuer()+"userinfo" || identifier == s.cfg.Issuer()+"mfa/"
 	}
+	connections := connection.NewService(db, hasClient, now)
+	connections.Preparers = s.preparers
 	apis := &resourceserver.Service{Store: db, Now: now, NewID: resourceserver.NewID, Reserved: reserved}
 	return mgmt.Deps{
 		Users: users, UserStore: db,
-		Connections: connection.NewService(db, hasClient, now), ConnectionStore: db,
+		Connections: connections, ConnectionStore: db, ConnectionKeys: s.connectionKeys(), DirectoryStatus: s.directoryStatus,
 		Clients: client.NewService(db, now), ClientStore: db,
 		Credentials:     &client.CredentialService{Store: db, Clients: db, Now: now},
 		Keys:            &key.Service{Store: db, Ring: s.keys, Host: s.host(), Now: now},

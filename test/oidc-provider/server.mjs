@@ -14,7 +14,8 @@
 //
 // A login needs no browser: an authorization request with login_hint=<sub> is
 // answered at once. Without login_hint there is a form with one field, login,
-// that is posted to its own address; the value "deny" refuses.
+// that is posted to its own address; the value "deny" refuses. An account whose
+// claims have an acr signs in by that; others as acr_values asks.
 //
 //   POST /test/accounts {"<sub>": {<claims>}, …}   sets the claims of accounts; null removes one
 //   GET  /test/accounts                            all accounts
@@ -31,6 +32,8 @@ const client = {
   redirect_uris: env('REDIRECT_URIS', 'http://127.0.0.1/login/callback').split(' '),
   grant_types: ['authorization_code', 'refresh_token'],
 };
+// After a sign-out it leads to /logout of the same hosts.
+client.post_logout_redirect_uris = client.redirect_uris.map((uri) => new URL('/logout', uri).href);
 
 const accounts = new Map(Object.entries(
   process.env.ACCOUNTS ? JSON.parse(readFileSync(process.env.ACCOUNTS, 'utf8')) : {},
@@ -43,6 +46,9 @@ const scopes = {
     'picture', 'website', 'gender', 'birthdate', 'zoneinfo', 'locale', 'updated_at', 'groups'],
   address: ['address'],
   phone: ['phone_number', 'phone_number_verified'],
+  // What brokers of electronic identities send.
+  eid: ['ssn', 'socialno', 'cprNumberIdentifier', 'hetu', 'satu', 'uuid', 'uniqueuserid', 'loA', 'ial', 'aal', 'age', 'country',
+    'identityscheme', 'authenticationtype', 'nameidentifier', 'certissuer'],
 };
 
 function signingKey() {
@@ -55,7 +61,7 @@ const configuration = {
   jwks: { keys: [signingKey()] },
   cookies: { keys: [randomBytes(32).toString('hex')] },
   claims: scopes,
-  scopes: ['openid', 'offline_access', 'email', 'profile', 'address', 'phone'],
+  scopes: ['openid', 'offline_access', 'email', 'profile', 'address', 'phone', 'eid'],
   // Claims in the ID token too, as most providers do it.
   conformIdTokenClaims: false,
   features: { devInteractions: { enabled: false }, claimsParameter: { enabled: true } },
@@ -97,7 +103,7 @@ async function interaction(provider, req, res) {
     return;
   }
   const result = accounts.has(login)
-    ? { login: { accountId: login } }
+    ? { login: { accountId: login, acr: accounts.get(login).acr ?? details.params.acr_values?.split(' ')[0] } }
     : { error: 'access_denied', error_description: 'The account said no, or is not known.' };
   await provider.interactionFinished(req, res, result, { mergeWithLastSubmission: false });
 }
