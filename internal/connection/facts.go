@@ -2,6 +2,7 @@ package connection
 
 import (
 	"encoding/json"
+	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -38,13 +39,10 @@ func (c *Connection) DomainAliases() []string { return c.view().aliases }
 // Active reports authentication.active: the connection may be used to sign in.
 func (c *Connection) Active() bool { return c.view().active }
 
-// ShowAsButton reports whether login pages offer it without being asked for it.
-func (c *Connection) ShowAsButton() bool { return c.view().button }
-
 // DomainConnection is is_domain_connection: third-party clients may use it.
 func (c *Connection) DomainConnection() bool { return c.view().domain }
 
-// DisplayName is display_name, or the name.
+// DisplayName is display_name, or what people call the provider (title.go), or the name.
 func (c *Connection) DisplayName() string { return c.view().display }
 
 // EnabledFor reports whether the client may use the connection. Clients that
@@ -112,10 +110,13 @@ type view struct {
 	upstream UpstreamOptions
 	legal    LegalIdentity
 	shown    json.RawMessage
+	document strictjson.Document
+	memos    sync.Map // reflect.Type to what Memo made
 
-	icon, display          string
-	aliases                []string
-	active, button, domain bool
+	icon, display  string
+	aliases        []string
+	active, domain bool
+	hidden         bool
 }
 
 func (c *Connection) view() *view {
@@ -154,32 +155,30 @@ func newView(c *Connection) *view {
 	o, extra := strictjson.ParseDocument(c.Options), strictjson.ParseDocument(c.Extra)
 	v := &view{
 		id: c.ID, name: c.Name, strategy: c.Strategy, options: c.Options, extra: c.Extra, clients: len(c.EnabledClients),
-		facts:   factsOf(c, o),
-		icon:    o.Text("icon_url"),
-		aliases: o.Texts("domain_aliases"),
-		display: orText(extra.Text("display_name"), c.Name),
-		domain:  extra.Flag("is_domain_connection"),
-		active:  true,
-		shown:   shownOptions(c.Options, o),
+		facts:    factsOf(c, o),
+		icon:     o.Text("icon_url"),
+		aliases:  o.Texts("domain_aliases"),
+		display:  orText(extra.Text("display_name"), title(c.Strategy, c.Name)),
+		domain:   extra.Flag("is_domain_connection"),
+		active:   true,
+		shown:    shownOptions(c.Options, o),
+		hidden:   extra.Has("show_as_button") && !extra.Flag("show_as_button"),
+		document: o,
 	}
 	v.facts.Disabled = v.facts.Disabled && !v.domain
 	if a := extra.Object("authentication"); a.Has("active") {
 		v.active = a.Flag("active")
 	}
 	v.guarded = !o.Has("brute_force_protection") || o.Flag("brute_force_protection")
-	switch group := strategies[c.Strategy].Group; group {
-	case DatabaseGroup:
+	if strategies[c.Strategy].Group == DatabaseGroup {
 		v.policy, v.personal = policyOf(o), personalFields(o)
-	case SocialGroup:
-		v.button = true
-	case EnterpriseGroup:
-		v.button = extra.Flag("show_as_button")
 	}
 	v.signup = signupOf(c.Strategy, o)
 	v.upstream = parseUpstream(o)
 	if v.facts.Class.Upstream() {
 		v.legal = parseLegal(o)
 		v.facts.NonPersistent = denied(o, v.legal)
+		v.upstream.NonPersistent = v.facts.NonPersistent
 	}
 	if c.Strategy == "oidc" || hosted(c.Strategy) {
 		v.oidc = parseOIDC(c.Strategy, o)

@@ -72,14 +72,14 @@ func TestKeysComeWhenTheyAreNeeded(t *testing.T) {
 	ctx := t.Context()
 	d, s := newDrawer("okta", byKey)
 	keys, err := s.List(ctx, "con_1", audit.Event{})
-	if err != nil || states(keys) != "next ES256, current ES256" || keys[1].CurrentSince == 0 || keys[0].CurrentSince != 0 {
+	if err != nil || states(keys) != "current ES256, next ES256" || keys[0].CurrentSince == 0 || keys[1].CurrentSince != 0 {
 		t.Fatalf("%+v, %v", keys, err)
 	}
 	again, err := s.List(ctx, "con_1", audit.Event{})
 	if err != nil || again[0].ID != keys[0].ID || len(d.events) != 1 || d.events[0].ConnectionID != "con_1" {
 		t.Errorf("%v, %v, %v", again, err, d.events)
 	}
-	if k, err := s.Signing(ctx, d.c); err != nil || k.ID != keys[1].ID {
+	if k, err := s.Signing(ctx, d.c); err != nil || k.ID != keys[0].ID {
 		t.Errorf("%v, %v", k.ID, err)
 	}
 
@@ -93,7 +93,7 @@ func TestKeysComeWhenTheyAreNeeded(t *testing.T) {
 		}
 	}
 	keys, err = s.Create(ctx, "con_1", "PS384", audit.Event{}) // before the connection is set to use them
-	if err != nil || states(keys) != "next PS384, current PS384" {
+	if err != nil || states(keys) != "current PS384, next PS384" {
 		t.Errorf("%v, %v", states(keys), err)
 	}
 	if _, err := s.Create(ctx, "con_1", "", audit.Event{}); !errors.Is(err, errKeysExist) || len(d.keys) != 2 {
@@ -118,11 +118,11 @@ func TestRotation(t *testing.T) {
 		t.Fatalf("%+v, %v", next, err)
 	}
 	keys, _ := s.List(ctx, "con_1", audit.Event{})
-	if states(keys) != "next RS256, current ES256, previous ES256" || keys[1].ID != first[0].ID || keys[2].ID != first[1].ID || keys[2].CurrentUntil == 0 {
+	if states(keys) != "current ES256, previous ES256, next RS256" || keys[0].ID != first[1].ID || keys[1].ID != first[0].ID || keys[1].CurrentUntil == 0 {
 		t.Errorf("%+v", keys)
 	}
 	doc, err := KeySet(keys)
-	if err != nil || strings.Contains(string(doc), first[1].ID) || !strings.Contains(string(doc), first[0].ID) || !strings.Contains(string(doc), next.ID) {
+	if err != nil || strings.Contains(string(doc), first[0].ID) || !strings.Contains(string(doc), first[1].ID) || !strings.Contains(string(doc), next.ID) {
 		t.Errorf("%s, %v", doc, err)
 	}
 	if _, err := s.Rotate(ctx, "con_1", "", audit.Event{}); err != nil || len(d.keys) != 3 {

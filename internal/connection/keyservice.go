@@ -20,7 +20,7 @@ type KeyService struct {
 	Make func(alg, connectionName string, now time.Time) (Key, error)
 }
 
-// List is the keys, next before current before previous. A connection that is set
+// List is the keys, current before previous before next. A connection that is set
 // to private_key_jwt always has some: they are made when they are first needed.
 // Errors: ErrNotFound, and a refusal for strategies without keys.
 func (s *KeyService) List(ctx context.Context, id string, by audit.Event) ([]Key, error) {
@@ -185,9 +185,9 @@ func rotateKeys(keys []Key, next Key, now int64) []Key {
 	return append(out, next)
 }
 
-// inOrder puts next before current before previous, as the live service does.
+// inOrder puts current before previous before next, as the live service does.
 func inOrder(keys []Key) []Key {
-	rank := func(k Key) int { return slices.Index([]string{KeyNext, KeyCurrent, KeyPrevious}, k.State) }
+	rank := func(k Key) int { return slices.Index([]string{KeyCurrent, KeyPrevious, KeyNext}, k.State) }
 	slices.SortStableFunc(keys, func(a, b Key) int { return rank(a) - rank(b) })
 	return keys
 }

@@ -138,7 +138,7 @@ func withLegalIdentity(strategy string, stored, next strictjson.Document) (stric
 		next[name] = profile.Text(value)
 	}
 	if !next.Has("non_persistent_attrs") {
-		next["non_persistent_attrs"] = textList(legal.NationalIdentifiers)
+		next["non_persistent_attrs"] = profile.Texts(legal.NationalIdentifiers)
 	}
 	if strategy == "adfs" {
 		return next, nil
@@ -216,15 +216,4 @@ func (p preset) fillOAuth2(next strictjson.Document) {
 	}
 	endpoints["profile"] = profile.Text("https://" + p.domain + "/" + legal.Segment(p.method.ACR) + "/oauth2/userinfo")
 	next["endpoints"] = endpoints.Encode()
-}
-
-func textList(list []string) json.RawMessage {
-	b := []byte{'['}
-	for i, s := range list {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, profile.Text(s)...)
-	}
-	return append(b, ']')
 }

@@ -9,29 +9,38 @@ import (
 )
 
 // optionDefaults are the options that a new connection gets where the body has
-// none (reference/connections.md §1.6, the form of 2026-01). Objects are filled
-// member by member.
+// none (reference/connections.md §1.6, the form of 2026-01, and recordings of the
+// live service). Objects are filled member by member.
 var optionDefaults = map[string]strictjson.Document{
 	"auth0": strictjson.ParseDocument(json.RawMessage(`{
 		"mfa": {"active": true, "return_enroll_settings": true},
 		"passwordPolicy": "good",
-		"strategy_version": 2,
-		"brute_force_protection": true
+		"strategy_version": 2
 	}`)),
 	"email": strictjson.ParseDocument(json.RawMessage(`{"brute_force_protection": true}`)),
 	"sms":   strictjson.ParseDocument(json.RawMessage(`{"brute_force_protection": true}`)),
-	"oidc":  strictjson.ParseDocument(json.RawMessage(`{"attribute_map": {"mapping_mode": "bind_all"}, "schema_version": "oidc-V4"}`)),
+	"oidc": strictjson.ParseDocument(json.RawMessage(`{
+		"attribute_map": {"mapping_mode": "bind_all"},
+		"connection_settings": {"pkce": "auto"},
+		"schema_version": "oidc-V4"
+	}`)),
 	"okta": strictjson.ParseDocument(json.RawMessage(`{
 		"type": "back_channel",
 		"attribute_map": {"mapping_mode": "basic_profile"},
 		"connection_settings": {"pkce": "auto"},
 		"schema_version": "oidc-V4"
 	}`)),
-	"google-apps": strictjson.ParseDocument(json.RawMessage(`{"email": true, "profile": true, "scope": ["email", "profile"], "handle_login_from_social": true}`)),
-	"line":        strictjson.ParseDocument(json.RawMessage(`{"profile": true}`)),
-	"waad":        strictjson.ParseDocument(json.RawMessage(`{"waad_common_endpoint": false}`)),
-	"adfs":        strictjson.ParseDocument(json.RawMessage(`{"thumbprints": []}`)),
-	"ad":          strictjson.ParseDocument(json.RawMessage(`{"ips": null}`)),
+	"google-apps": strictjson.ParseDocument(json.RawMessage(`{"email": true, "profile": true, "scope": ["email", "profile"], "handle_login_from_social": true, "map_user_id_to_id": false}`)),
+	"waad": strictjson.ParseDocument(json.RawMessage(`{
+		"identity_api": "microsoft-identity-platform-v2.0",
+		"waad_protocol": "openid-connect",
+		"use_wsfed": false,
+		"useCommonEndpoint": false,
+		"waad_common_endpoint": false,
+		"should_trust_email_verified_connection": "never_set_emails_as_verified"
+	}`)),
+	"adfs": strictjson.ParseDocument(json.RawMessage(`{"thumbprints": []}`)),
+	"ad":   strictjson.ParseDocument(json.RawMessage(`{"brute_force_protection": true}`)),
 }
 
 // standing are the options that are always there: filled in at creation and
@@ -39,9 +48,26 @@ var optionDefaults = map[string]strictjson.Document{
 var standing = map[string]strictjson.Document{
 	"auth0": strictjson.ParseDocument(json.RawMessage(`{
 		"authentication_methods": {"password": {"enabled": true, "api_behavior": "required"}, "passkey": {"enabled": false}},
-		"passkey_options": {"challenge_ui": "both", "progressive_enrollment_enabled": true, "local_enrollment_enabled": true}
+		"passkey_options": {"challenge_ui": "both", "progressive_enrollment_enabled": true, "local_enrollment_enabled": true},
+		"brute_force_protection": true
 	}`)),
+	"ad": strictjson.ParseDocument(json.RawMessage(`{"ips": null}`)),
 }
+
+// flexiblePasswords are the members of password_options that are filled in where
+// it is set (reference/connections.md §1.6).
+var flexiblePasswords = strictjson.ParseDocument(json.RawMessage(`{
+	"complexity": {
+		"min_length": 15, "character_types": [], "character_type_rule": "all", "identical_characters": "allow",
+		"sequential_characters": "allow", "max_length_exceeded": "error"
+	},
+	"profile_data": {
+		"active": false,
+		"blocked_fields": ["name", "username", "nickname", "email", "phone_number", "user_metadata.name", "user_metadata.first", "user_metadata.last"]
+	},
+	"history": {"active": false, "size": 3},
+	"dictionary": {"active": false, "custom": [], "default": "en_100k"}
+}`))
 
 // carriedOver are the options that survive a replacement which does not name
 // them (reference/connections.md §1.5). configuration is added, since answers
@@ -119,6 +145,9 @@ func normalize(strategy string, o strictjson.Document) {
 		}
 	}
 	fill(o, standing[strategy])
+	if policy := o.Object("password_options"); strategy == "auth0" && policy != nil && fill(policy, flexiblePasswords) {
+		o["password_options"] = policy.Encode()
+	}
 	if strategy == "auth0" && o.Object("attributes").Has("email") {
 		attrs := o.Object("attributes")
 		email := attrs.Object("email")

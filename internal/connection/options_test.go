@@ -61,18 +61,23 @@ func text(err error) string {
 	return errs.From(err).Text
 }
 
-const standingAuth0 = `"authentication_methods":{"password":{"enabled":true,"api_behavior":"required"},"passkey":{"enabled":false}},
+const standingAuth0 = `"brute_force_protection":true,` + standingMethods
+
+const standingMethods = `"authentication_methods":{"password":{"enabled":true,"api_behavior":"required"},"passkey":{"enabled":false}},
 	"passkey_options":{"challenge_ui":"both","progressive_enrollment_enabled":true,"local_enrollment_enabled":true}`
 
-const freshAuth0 = `"mfa":{"active":true,"return_enroll_settings":true},"strategy_version":2,"brute_force_protection":true,` + standingAuth0
+const freshAuth0 = `"mfa":{"active":true,"return_enroll_settings":true},"strategy_version":2,` + standingAuth0
 
 func TestNewOptions(t *testing.T) {
 	for _, row := range []struct{ name, strategy, sent, want string }{
 		{"minimal database", "auth0", `{}`, `{` + freshAuth0 + `,"passwordPolicy":"good"}`},
 		{"policy sent", "auth0", `{"passwordPolicy":"low","brute_force_protection":false}`,
-			`{"mfa":{"active":true,"return_enroll_settings":true},"strategy_version":2,"brute_force_protection":false,` + standingAuth0 + `,"passwordPolicy":"low"}`},
+			`{"mfa":{"active":true,"return_enroll_settings":true},"strategy_version":2,"brute_force_protection":false,` + standingMethods + `,"passwordPolicy":"low"}`},
 		{"flexible policy replaces the classic one", "auth0", `{"password_options":{"complexity":{"min_length":12}}}`,
-			`{` + freshAuth0 + `,"password_options":{"complexity":{"min_length":12}}}`},
+			`{` + freshAuth0 + `,"password_options":{
+			"complexity":{"min_length":12,"character_types":[],"character_type_rule":"all","identical_characters":"allow","sequential_characters":"allow","max_length_exceeded":"error"},
+			"profile_data":{"active":false,"blocked_fields":["name","username","nickname","email","phone_number","user_metadata.name","user_metadata.first","user_metadata.last"]},
+			"history":{"active":false,"size":3},"dictionary":{"active":false,"custom":[],"default":"en_100k"}}}`},
 		{"methods are filled", "auth0", `{"authentication_methods":{"passkey":{"enabled":true}},"passwordPolicy":"good"}`,
 			`{"mfa":{"active":true,"return_enroll_settings":true},"strategy_version":2,"brute_force_protection":true,"passwordPolicy":"good",
 			"authentication_methods":{"password":{"enabled":true,"api_behavior":"required"},"passkey":{"enabled":true}},
@@ -86,11 +91,16 @@ func TestNewOptions(t *testing.T) {
 		{"email", "email", `{"name":"email"}`, `{"name":"email","brute_force_protection":true}`},
 		{"sms", "sms", `{}`, `{"brute_force_protection":true}`},
 		{"oidc", "oidc", `{"client_id":"x","screen_name":"kept"}`,
-			`{"client_id":"x","screen_name":"kept","attribute_map":{"mapping_mode":"bind_all"},"schema_version":"oidc-V4"}`},
-		{"oidc keeps its map", "oidc", `{"attribute_map":{"mapping_mode":"use_map","attributes":{"name":"x"}}}`,
-			`{"attribute_map":{"mapping_mode":"use_map","attributes":{"name":"x"}},"schema_version":"oidc-V4"}`},
+			`{"client_id":"x","screen_name":"kept","connection_settings":{"pkce":"auto"},"attribute_map":{"mapping_mode":"bind_all"},"schema_version":"oidc-V4"}`},
+		{"oidc keeps its map", "oidc", `{"type":"back_channel","attribute_map":{"mapping_mode":"use_map","attributes":{"name":"x"}}}`,
+			`{"type":"back_channel","connection_settings":{"pkce":"auto"},"attribute_map":{"mapping_mode":"use_map","attributes":{"name":"x"}},"schema_version":"oidc-V4"}`},
 		{"okta", "okta", `{}`,
 			`{"type":"back_channel","attribute_map":{"mapping_mode":"basic_profile"},"connection_settings":{"pkce":"auto"},"schema_version":"oidc-V4"}`},
+		{"ad", "ad", `{}`, `{"ips":null,"brute_force_protection":true}`},
+		{"waad", "waad", `{"waad_protocol":"ws-federation"}`, `{"identity_api":"microsoft-identity-platform-v2.0","waad_protocol":"ws-federation","use_wsfed":false,
+			"useCommonEndpoint":false,"waad_common_endpoint":false,"should_trust_email_verified_connection":"never_set_emails_as_verified"}`},
+		{"google-apps", "google-apps", `{}`,
+			`{"email":true,"profile":true,"scope":["email","profile"],"handle_login_from_social":true,"map_user_id_to_id":false}`},
 		{"social", "github", `{"client_id":"","email":true,"x":1.50}`, `{"client_id":"","email":true,"x":1.50}`},
 		{"configuration", "auth0", `{"configuration":{"A":"secret","B":null}}`,
 			`{` + freshAuth0 + `,"passwordPolicy":"good","configuration":{"A":{"value":"secret","mask":"m1"}}}`},
@@ -122,18 +132,19 @@ func TestReplacedOptions(t *testing.T) {
 		"configuration":{"A":{"value":"secret","mask":"old"},"B":{"value":"other","mask":"older"}}}`
 	for _, row := range []struct{ name, strategy, stored, sent, want string }{
 		{"database: what survives", "auth0", stored, `{"disable_signup":false}`,
-			`{"disable_signup":false,"enable_script_context":true,
+			`{"disable_signup":false,"enable_script_context":true,"brute_force_protection":true,
 			"authentication_methods":{"password":{"enabled":true,"api_behavior":"optional"},"passkey":{"enabled":true}},
 			"passkey_options":{"challenge_ui":"both","progressive_enrollment_enabled":true,"local_enrollment_enabled":true},
 			"configuration":{"A":{"value":"secret","mask":"old"},"B":{"value":"other","mask":"older"}}}`},
 		{"the sync mode does not survive", "samlp", `{"set_user_root_attributes":"on_first_login","cert":"x"}`, `{"a":1}`, `{"a":1}`},
 		{"a mask sent back keeps the value", "auth0", stored, `{"configuration":{"A":"old","C":"new"}}`,
-			`{"enable_script_context":true,
+			`{"enable_script_context":true,"brute_force_protection":true,
 			"authentication_methods":{"password":{"enabled":true,"api_behavior":"optional"},"passkey":{"enabled":true}},
 			"passkey_options":{"challenge_ui":"both","progressive_enrollment_enabled":true,"local_enrollment_enabled":true},
 			"configuration":{"A":{"value":"secret","mask":"old"},"C":{"value":"new","mask":"m1"}}}`},
 		{"a changed value has a new mask", "auth0", `{"configuration":{"A":{"value":"secret","mask":"old"}}}`, `{"configuration":{"A":"secret"}}`,
 			`{` + standingAuth0 + `,"configuration":{"A":{"value":"secret","mask":"m1"}}}`},
+		{"ad", "ad", `{"ips":["10.0.0.0/8"],"brute_force_protection":true}`, `{"x":1}`, `{"ips":null,"x":1}`},
 		{"oidc", "oidc", `{"oidc_metadata":{"issuer":"x"},"schema_version":"oidc-V4","attribute_map":{"mapping_mode":"use_map"},
 			"connection_settings":{"pkce":"disabled"},"dpop_signing_alg":"ES256","client_id":"a"}`, `{"client_id":"b"}`,
 			`{"oidc_metadata":{"issuer":"x"},"schema_version":"oidc-V4","attribute_map":{"mapping_mode":"use_map"},"connection_settings":{"pkce":"disabled"},"client_id":"b"}`},

@@ -85,7 +85,7 @@ func (s *Service) Create(ctx context.Context, members []strictjson.Member, by au
 	if strategies[c.Strategy].ShowsButton() {
 		extra["show_as_button"] = json.RawMessage("false")
 	}
-	if c.Strategy == "waad" {
+	if named[c.Strategy] {
 		extra["display_name"] = body["name"]
 	}
 	if err := setExtra(extra, body); err != nil {
@@ -267,6 +267,10 @@ func (s *Service) clientsExist(ctx context.Context, ids []string) error {
 	}
 	return nil
 }
+
+// named are the strategies whose new connections show their name as display_name,
+// too, where none is sent.
+var named = map[string]bool{"oidc": true, "okta": true, "waad": true}
 
 func (s *Service) event(by audit.Event, description, id, name string) audit.Event {
 	by.Type, by.At = audit.APIOperation, s.Now().UnixMicro()

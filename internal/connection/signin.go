@@ -69,7 +69,4 @@ func (c *Connection) PasskeyOffered() bool {
 
 // HiddenButton reports an identity provider that sign-in pages do not list: its
 // show_as_button is set to false.
-func (c *Connection) HiddenButton() bool {
-	extra := strictjson.ParseDocument(c.Extra)
-	return extra.Has("show_as_button") && !extra.Flag("show_as_button")
-}
+func (c *Connection) HiddenButton() bool { return c.view().hidden }

@@ -42,7 +42,7 @@ var enterprise = []Strategy{
 	{Name: "auth0-oidc", NamedIDs: true},
 	{Name: "custom", NamedIDs: true},
 	{Name: "google-apps"},
-	{Name: "ip", NamedIDs: true},
+	{Name: "ip"},
 	{Name: "office365", NamedIDs: true},
 	{Name: "oidc", NamedIDs: true},
 	{Name: "okta", NamedIDs: true},

@@ -29,8 +29,11 @@ type UpstreamOptions struct {
 	// Fields is fieldsMap, sorted by name.
 	Fields []Field
 	// EmailTrust is NeverTrustEmail, AlwaysTrustEmail or empty: not set.
-	EmailTrust   string
-	IDPInitiated IDPInitiated
+	EmailTrust string
+	// NonPersistent is the deny list (non_persistent_attrs, or what legal_identity
+	// stands for): the provider's names of what must not be stored.
+	NonPersistent []string
+	IDPInitiated  IDPInitiated
 }
 
 // Field is one entry of fieldsMap: the attribute is the first of the sources that

@@ -2,7 +2,6 @@ package factor
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -78,12 +77,7 @@ func Asked(acrValues string) bool {
 
 // Off reports a connection whose option mfa.active is false.
 func Off(c *connection.Connection) bool {
-	var o struct {
-		MFA struct {
-			Active *bool `json:"active"`
-		} `json:"mfa"`
-	}
-	return json.Unmarshal(c.Options, &o) == nil && o.MFA.Active != nil && !*o.MFA.Active
+	return string(c.Document().Object("mfa")["active"]) == "false"
 }
 
 // Question is what a sign-in brings when it is asked whether a second factor is due.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/subtle"
+	"errors"
 	"net/http"
 	"net/url"
 
@@ -42,6 +43,7 @@ func (f *Flow) comeBack(w http.ResponseWriter, r *http.Request) error {
 	}
 	p, err := f.open(r, id)
 	if err != nil {
+		f.strayed(r, id, err)
 		return err
 	}
 	ctx := r.Context()
@@ -67,6 +69,18 @@ func (f *Flow) comeBack(w http.ResponseWriter, r *http.Request) error {
 		return f.d.RespondError(w, r, p.req, why)
 	}
 	return f.federate(w, r, p, c, upstream.Start{State: state, Nonce: p.prog.Pending.Nonce, CallbackURL: f.callback}, got)
+}
+
+// strayed records an answer that came for no login: whoever repeats one finds it over.
+// That of another browser is on record already.
+func (f *Flow) strayed(r *http.Request, id string, err error) {
+	if !errors.Is(err, errExpired) {
+		return
+	}
+	_, err = f.d.Sessions.Transaction(r.Context(), hash(id), f.now())
+	if errors.Is(err, session.ErrNone) || cookieValue(r, f.browserCookie()) == "" {
+		f.refused(r, "", nil, "An answer of an identity provider came for a sign-in that is over, or of another browser.")
+	}
 }
 
 // stateOf is the state in an answer: OAuth and OpenID Connect call it state, SAML

@@ -109,6 +109,7 @@ func (f *Flow) comeBackClassic(w http.ResponseWriter, r *http.Request, got url.V
 	if err != nil {
 		var refused *oauth.AuthorizeError
 		if errors.As(err, &refused) {
+			f.refused(r, req.ClientID, nil, refused.Description)
 			return f.d.RespondError(w, r, req, refused)
 		}
 		return err

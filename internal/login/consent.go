@@ -68,7 +68,7 @@ func (f *Flow) wonder(w http.ResponseWriter, r *http.Request, a *asking) (done b
 	a.question, err = f.question(r, a.pass, a.user)
 	var refused *oauth.AuthorizeError
 	if errors.As(err, &refused) {
-		return true, f.end(w, r, a.pass, refused)
+		return true, f.refuse(w, r, a.pass, refused)
 	}
 	return false, err
 }
@@ -134,7 +134,7 @@ func (f *Flow) decideConsent(w http.ResponseWriter, r *http.Request, form url.Va
 	switch form.Get("decision") {
 	case "accept":
 	case "deny":
-		return f.end(w, r, a.pass, errDenied)
+		return f.refuse(w, r, a.pass, errDenied)
 	default:
 		return errDecision
 	}

@@ -207,6 +207,7 @@ func (f *Flow) redeemTicket(w http.ResponseWriter, r *http.Request, p *pass) (do
 	p.prog.UserID = proof.UserID
 	u, err := f.person(ctx, p)
 	if errors.Is(err, errExpired) {
+		f.refused(r, p.req.ClientID, conn, errBlocked.Description)
 		return true, f.end(w, r, p, errBlocked)
 	}
 	if err != nil {

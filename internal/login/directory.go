@@ -20,8 +20,8 @@ func (f *Flow) ThroughDirectory(ctx context.Context, c *connection.Connection, n
 	if !ok {
 		return nil, upstream.ErrConfig.Because(errors.New("the strategy has no directory"))
 	}
-	check := func(ctx context.Context) (profile.Claims, profile.Value, error) {
-		r, err := d.SignIn(ctx, c, name, password)
+	check := func(ctx context.Context, count func(who string) error) (profile.Claims, profile.Value, error) {
+		r, err := d.SignIn(ctx, c, name, password, count)
 		if errors.Is(err, upstream.ErrWrongCredentials) {
 			err = user.ErrWrongPassword.Because(err)
 		}

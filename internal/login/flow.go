@@ -31,7 +31,7 @@ type Users interface {
 	Authenticate(ctx context.Context, c *connection.Connection, identifier, password string, a user.Actor) (*user.User, error)
 	SignUp(ctx context.Context, c *connection.Connection, req user.CreateRequest, a user.Actor) (*user.User, error)
 	Federate(ctx context.Context, c *connection.Connection, cl profile.Claims, tokens profile.Value, a user.Actor) (*user.User, error)
-	AuthenticateDirectory(ctx context.Context, c *connection.Connection, name string, check func(ctx context.Context) (profile.Claims, profile.Value, error), a user.Actor) (*user.User, error)
+	AuthenticateDirectory(ctx context.Context, c *connection.Connection, name string, check func(ctx context.Context, count func(who string) error) (profile.Claims, profile.Value, error), a user.Actor) (*user.User, error)
 }
 
 // UserReader finds the user behind a session.
@@ -61,7 +61,7 @@ type Deps struct {
 	Passwordless Passwordless
 
 	// Respond answers the authorization request for a session; RespondError
-	// answers it with an error. Both are op's.
+	// answers it with an error, of which the record is kept here. Both are op's.
 	Respond func(http.ResponseWriter, *http.Request, oauth.AuthorizeRequest, session.Session) error
 	// Validate reads the parameters of an authorization request as /authorize does.
 	// With an *oauth.AuthorizeError the request can be answered by RespondError.

@@ -16,6 +16,7 @@ import (
 // Refusals that the application is told (reference/authentication.md §2.4).
 var (
 	errNoConnection    = &oauth.AuthorizeError{Code: "invalid_request", Description: "the connection was not found"}
+	errNoConnector     = &oauth.AuthorizeError{Code: "invalid_request", Description: "nobody can sign in by connections of this strategy here"}
 	errDisabled        = &oauth.AuthorizeError{Code: "invalid_request", Description: "the connection was disabled"}
 	errNothing         = &oauth.AuthorizeError{Code: "invalid_request", Description: "no connections enabled for the client"}
 	errOtherConnection = &oauth.AuthorizeError{Code: "invalid_request", Description: "the answer came to the address of another connection"}
@@ -35,7 +36,8 @@ func refusal(err error) (*oauth.AuthorizeError, bool) {
 	return nil, false
 }
 
-// end takes the transaction and tells the application why it gets nothing.
+// end takes the transaction and tells the application why it gets nothing. Whoever
+// calls it has kept the record, or knows that a use case did.
 func (f *Flow) end(w http.ResponseWriter, r *http.Request, p *pass, why *oauth.AuthorizeError) error {
 	if err := f.take(r.Context(), p); err != nil {
 		return err

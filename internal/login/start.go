@@ -129,10 +129,13 @@ func (f *Flow) waysFor(ctx context.Context, req oauth.AuthorizeRequest) ([]way, 
 			return nil, err
 		}
 		w, ok := wayOf(c, req.ClientID, f.spoken)
-		if !ok {
-			return nil, errDisabled
+		if ok {
+			return []way{w}, nil
 		}
-		return []way{w}, nil
+		if _, spoken := f.spoken(c.Strategy); c.Class().Upstream() && !spoken {
+			return nil, errNoConnector
+		}
+		return nil, errDisabled
 	}
 	var list []*connection.Connection
 	filter, next := connection.Filter{ClientID: req.ClientID}, connection.Page{Limit: 100}

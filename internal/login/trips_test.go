@@ -228,14 +228,14 @@ func TestWishFallsBackToTheFirstCallback(t *testing.T) {
 func TestPlace(t *testing.T) {
 	r := newRig(t)
 	r.connect("con_office0000000001", "office", "ip", map[string]any{}, `{"show_as_button":true}`)
-	r.browser().get("/authorize").wantUser(t, "ip|office|front desk")
+	r.browser().get("/authorize").wantUser(t, "ip|front desk")
 	r.database()
 	b := r.browser()
 	links := ways(t, b.get("/authorize").body)
 	if len(links) != 1 {
 		t.Fatalf("links %v", links)
 	}
-	b.get(links[0]).wantUser(t, "ip|office|front desk")
+	b.get(links[0]).wantUser(t, "ip|front desk")
 	r.connect("con_elsewhere0000001", "elsewhere", "ip", map[string]any{}, `{}`)
 	if a := r.browser().get("/authorize?connection=elsewhere"); a.app.Get("error") != "access_denied" {
 		t.Errorf("got %v", a.app)

@@ -30,7 +30,7 @@ func TestConnectionKeys(t *testing.T) {
 		rec := w.call(t, "GET", path, admin, "")
 		answers(t, rec, http.StatusOK, []string{`"key_use":"signing"`, `"subject_dn":"/CN=by-key"`, "BEGIN CERTIFICATE", "BEGIN PKCS7", `"algorithm":"RS256"`}, []string{"private", "PRIVATE"})
 		keys := keysOf(t, rec.Body.Bytes())
-		if len(keys) != 2 || keys[0]["next"] != true || keys[0]["current"] != nil || keys[1]["current"] != true || keys[1]["current_since"] == nil {
+		if len(keys) != 2 || keys[1]["next"] != true || keys[1]["current"] != nil || keys[0]["current"] != true || keys[0]["current_since"] == nil {
 			t.Fatalf("%v", keys)
 		}
 		answers(t, w.call(t, "POST", path, admin, `{}`), http.StatusConflict, []string{"Keys have already been created for this connection."}, nil)
@@ -40,7 +40,7 @@ func TestConnectionKeys(t *testing.T) {
 		answers(t, w.call(t, "POST", path+"/rotate", admin, ""), http.StatusCreated, []string{`"algorithm":"RS256"`}, nil)
 		rec = w.call(t, "GET", path, admin, "")
 		after := keysOf(t, rec.Body.Bytes())
-		if len(after) != 3 || after[1]["algorithm"] != "ES256" || after[2]["previous"] != true || after[2]["kid"] != keys[0]["kid"] || after[2]["current_until"] == nil {
+		if len(after) != 3 || after[0]["algorithm"] != "ES256" || after[1]["previous"] != true || after[1]["kid"] != keys[1]["kid"] || after[1]["current_until"] == nil {
 			t.Errorf("%s", rec.Body)
 		}
 

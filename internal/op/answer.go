@@ -3,6 +3,7 @@ package op
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -101,6 +102,9 @@ func newCode(c *client.Client, req oauth.AuthorizeRequest, s session.Session, g 
 		WantsAuthTime: wantsAuthTime(req),
 		Methods:       strings.Join(s.Methods, " "),
 		ExpiresAt:     now.Add(CodeLifetime).UnixMicro(),
+	}
+	if !slices.Contains(s.Clients, c.ID) {
+		code.NoteUntil = s.ExpiresAt
 	}
 	if req.RedirectSent {
 		code.RedirectURI = req.RedirectURI

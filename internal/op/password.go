@@ -3,6 +3,7 @@ package op
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
@@ -10,6 +11,7 @@ import (
 	"mangrove/internal/session"
 	"mangrove/internal/token"
 	"mangrove/internal/user"
+	"mangrove/internal/web"
 )
 
 // password is the grant without a realm: it signs in to the tenant's default
@@ -62,6 +64,7 @@ func (e *Endpoints) passwordAt(ctx context.Context, t *clientRequest, realm stri
 	t.actor.LoginEvent = audit.PasswordGrantOK
 	u, err := authenticate(ctx, conn, p["username"], p["password"], t.actor)
 	if err != nil {
+		noteCause(t.http, conn, err)
 		return tokenResponse{}, err
 	}
 	t.event.Connection, t.event.ConnectionID = conn.Name, conn.ID
@@ -77,6 +80,18 @@ func (e *Endpoints) passwordAt(ctx context.Context, t *clientRequest, realm stri
 		methods: methods,
 		actor:   t.actor,
 	})
+}
+
+// noteCause tells the operator why a directory refused: a connector's causes name no
+// person. The causes of a database are nobody's business but the account's.
+func noteCause(r *http.Request, conn *connection.Connection, err error) {
+	if conn.Strategy != directoryStrategy {
+		return
+	}
+	web.Note(r, "connection", conn.ID)
+	if cause := errs.From(err).Cause; cause != nil {
+		web.Note(r, "cause", web.Printable(cause.Error(), 300))
+	}
 }
 
 // directoryStrategy is that of the connections whose passwords a directory

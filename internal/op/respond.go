@@ -60,8 +60,10 @@ func (e *Endpoints) Respond(w http.ResponseWriter, r *http.Request, req oauth.Au
 	if err := returnable(c.Settings(), req); err != nil {
 		return err
 	}
-	if err := e.SessionClient(ctx, s, c.ID); err != nil {
-		return err
+	if !response.Code { // a code is kept together with the note
+		if err := e.SessionClient(ctx, s, c.ID); err != nil {
+			return err
+		}
 	}
 	answer, err := e.answer(ctx, c, req, s, response, g)
 	if err != nil {
@@ -80,6 +82,16 @@ func (e *Endpoints) Respond(w http.ResponseWriter, r *http.Request, req oauth.Au
 // RespondError sends the browser back with an error, and keeps a record of it.
 // Where the client's policy forbids that, the error stays on a page of ours.
 func (e *Endpoints) RespondError(w http.ResponseWriter, r *http.Request, req oauth.AuthorizeRequest, refusal *oauth.AuthorizeError) error {
+	return e.refuse(w, r, req, refusal, true)
+}
+
+// AnswerError is RespondError for who keeps the record of a login, knowing by which
+// connection it was.
+func (e *Endpoints) AnswerError(w http.ResponseWriter, r *http.Request, req oauth.AuthorizeRequest, refusal *oauth.AuthorizeError) error {
+	return e.refuse(w, r, req, refusal, false)
+}
+
+func (e *Endpoints) refuse(w http.ResponseWriter, r *http.Request, req oauth.AuthorizeRequest, refusal *oauth.AuthorizeError, recorded bool) error {
 	if req.DeviceCode != "" {
 		return e.refuseDevice(w, r, req, refusal)
 	}
@@ -94,11 +106,13 @@ func (e *Endpoints) RespondError(w http.ResponseWriter, r *http.Request, req oau
 	if err := returnable(c.Settings(), req); err != nil {
 		return err
 	}
-	kind := audit.LoginFailed
-	if silent(req) {
-		kind = audit.SilentFailed
+	if recorded {
+		kind := audit.LoginFailed
+		if silent(req) {
+			kind = audit.SilentFailed
+		}
+		e.recordFailure(ctx, kind, actorOf(r, c.ID), refusal.Description)
 	}
-	e.recordFailure(ctx, kind, actorOf(r, c.ID), refusal.Description)
 	if c.Settings().KeepsErrors {
 		e.renderPage(w, r, refusal)
 		return nil

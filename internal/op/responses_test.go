@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"mangrove/internal/audit"
 	"mangrove/internal/consent"
@@ -383,9 +384,11 @@ func TestLoginEntry(t *testing.T) {
 func TestClientsOfASession(t *testing.T) {
 	w := newWorld(t)
 	w.signIn()
+	w.session.ExpiresAt = w.at.Add(time.Hour).UnixMicro()
 	w.code(t, "client_id", webApp, "response_type", "code")
 	w.send(t, "GET", "/authorize?client_id="+webApp+"&response_type=foo", "")
-	if len(w.met) != 1 || w.met[0] != webApp {
-		t.Errorf("met %v", w.met)
+	got, err := w.store.SessionClients(t.Context(), w.session.ID)
+	if err != nil || len(got) != 1 || got[0] != webApp || len(w.met) != 0 {
+		t.Errorf("with the code: %v, %v; met %v", got, err, w.met)
 	}
 }

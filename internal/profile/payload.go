@@ -17,7 +17,7 @@ func Kept(raw Value, deny []string) Value {
 	hit := false
 	out := []byte{'{'}
 	for m := range schema.Members(raw) {
-		if isDenied(deny, m.Name()) {
+		if Denied(deny, m.Name()) {
 			hit = true
 			continue
 		}
@@ -32,9 +32,9 @@ func Kept(raw Value, deny []string) Value {
 	return append(out, '}')
 }
 
-// isDenied reports whether a deny list has the name, or the last segment of a name
+// Denied reports whether a deny list has the name, or the last segment of a name
 // that is an address: the older protocols call a claim so, and its attribute by that
 // segment.
-func isDenied(deny []string, name string) bool {
+func Denied(deny []string, name string) bool {
 	return len(deny) > 0 && (slices.Contains(deny, name) || slices.Contains(deny, name[strings.LastIndexByte(name, '/')+1:]))
 }

@@ -43,6 +43,18 @@ var Null = Value("null")
 // IsNull reports an explicit null.
 func IsNull(v Value) bool { return string(v) == "null" }
 
+// Texts makes the Value of a list of strings, each as Text does.
+func Texts(list []string) Value {
+	b := Value{'['}
+	for i, s := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(b, Text(s)...)
+	}
+	return append(b, ']')
+}
+
 // Text makes the Value of a string, spelled as strictjson spells it: without
 // needless escapes, so that equal strings are equal bytes. What is not UTF-8
 // becomes U+FFFD.

@@ -226,7 +226,7 @@ func (l *login) claim(name string) Value {
 }
 
 // denies reports whether a login must not store the attribute.
-func (c *Connection) denies(name string) bool { return isDenied(c.NonPersistent, name) }
+func (c *Connection) denies(name string) bool { return Denied(c.NonPersistent, name) }
 
 // fromLogin reports whether a value is there because of a login, so that a
 // login may take it away again. What an administrator or an import brought stays

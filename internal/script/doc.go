@@ -2,8 +2,9 @@
 // scripts of social connections, action scripts of custom databases.
 //
 // Owns: the engine and its limits (engine.go, limits.go), one run and its event
-// loop (run.go), what a script can reach (host.go, http.go, js/), what a failure
-// is called (failure.go), what must not be told (mask.go).
+// loop (run.go), its virtual machine (machine.go), whether a source can be read
+// (check.go), what a script can reach (host.go, http.go, js/), what a failure is
+// called (failure.go), what must not be told (mask.go).
 // Does not own: what arguments a script gets and what its answer means (upstream/social).
 // May import: strictjson, quickjs.
 package script

@@ -16,13 +16,16 @@ import (
 	"modernc.org/quickjs"
 )
 
-// Engine runs scripts, so many at a time. It keeps nothing between runs: each
-// has a virtual machine of its own.
+// Engine runs scripts, so many at a time. It keeps nothing of a run: each has a
+// virtual machine of its own.
 type Engine struct {
 	client *http.Client
 	rand   io.Reader
 	slots  chan struct{}
 	grace  time.Duration // after Limits.Time, before a run is given up
+	// spare holds a machine that no script has seen, for spareLife at most.
+	spare     chan *machine
+	spareLife time.Duration
 }
 
 // DefaultAtOnce is how many scripts run at a time where nothing else is set;
@@ -35,7 +38,7 @@ func New(client *http.Client, rand io.Reader, atOnce int) *Engine {
 	if atOnce <= 0 {
 		atOnce = DefaultAtOnce
 	}
-	return &Engine{client: client, rand: rand, slots: make(chan struct{}, atOnce), grace: time.Second}
+	return &Engine{client: client, rand: rand, slots: make(chan struct{}, atOnce), grace: time.Second, spare: make(chan *machine, 1), spareLife: spareLife}
 }
 
 // Call is one script to run.
@@ -89,6 +92,10 @@ func (e *Engine) Run(ctx context.Context, c Call) (Outcome, error) {
 	go func() {
 		defer func() { <-e.slots }()
 		done <- r.whole(ctx)
+		if r.machine != nil {
+			r.machine.close()
+		}
+		e.reserve()
 	}()
 	ended, err := e.await(ctx, done)
 	if !ended {

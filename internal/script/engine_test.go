@@ -18,7 +18,12 @@ import (
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 
-func newEngine() *Engine { return New(outbound.New(loopback), rand.Reader, 0) }
+// newEngine has no machine in reserve: there are hundreds of engines in these tests.
+func newEngine() *Engine {
+	e := New(outbound.New(loopback), rand.Reader, 0)
+	e.spareLife = 0
+	return e
+}
 
 // run gives a script ("tok", {y: 3}, callback).
 func runScript(t *testing.T, source string) (Outcome, *Failure) {

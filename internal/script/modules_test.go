@@ -147,7 +147,7 @@ func TestRequests(t *testing.T) {
 		{request + `return new Promise((done) => request.get(U + '/g', (e, r, b) => done([r.headers['x-two'], r.headers['set-cookie'], JSON.parse(b).method])))`, `["2",["a=1"],"GET"]`},
 		{request + `return new Promise((done) => request.defaults({headers: {'x-test': 'd'}, json: true}).post(U, {form: {a: 1}}, (e, r, b) => done([b.x, b.method])))`, `["d","POST"]`},
 		{request + `return ask('http://127.0.0.1:1/?token=geheim').catch((e) => [e.code, e.message.includes('geheim')])`, `["ECONNREFUSED",false]`},
-		{request + `return ask('http://10.0.0.1/').catch((e) => e.message)`, `"The request failed: dial tcp 10.0.0.1:80: internal address"`},
+		{request + `return ask('http://10.0.0.1/').catch((e) => e.message)`, `"The request failed: dial tcp 10.0.0.1:80: internal address, which --outbound-allow does not name"`},
 		{request + `return ask('file:///etc/passwd').catch((e) => e.message)`, `"The request failed: not a plain http(s) URL"`},
 		{request + `return ask(U + '/large').catch((e) => e.message)`, `"The request failed: answer too large"`},
 		{request + `return ask('::').catch((e) => e.code)`, `"ERR_INVALID_URL"`},

@@ -22,10 +22,9 @@ type run struct {
 	limits Limits
 	mask   mask
 
-	vm    *quickjs.VM
-	enter quickjs.Value // the function that js/7_enter.js returns
-	ctx   context.Context
-	busy  time.Duration // JavaScript has been at work
+	*machine
+	ctx  context.Context
+	busy time.Duration // JavaScript has been at work
 
 	timers   alarms
 	set      int // timers, ever
@@ -48,36 +47,20 @@ type event struct {
 	text string // JSON
 }
 
-// whole is the life of a virtual machine.
+// whole is the work of a run. Its machine is left to whoever called.
 func (r *run) whole(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	r.ctx = ctx
 	defer r.outside.Wait()
 	defer cancel()
-	defer func() {
-		if p := recover(); p != nil {
-			err = &Failure{Kind: Broken, Message: clip(r.mask.hide(fmt.Sprint(p)), maxMessage)}
-		}
-	}()
-	code, err := library()
-	if err != nil {
-		return err
-	}
-	if r.vm, err = quickjs.NewVM(); err != nil {
-		return err
-	}
-	defer func() { _ = r.vm.Close() }() // after this the machine is nobody's
-	// The stack keeps its default: the unit of SetMaxStackSize is calls.
-	r.vm.SetMemoryLimit(uintptr(r.limits.Memory))
-	if err := r.vm.RegisterHostFunc("__host", r.host); err != nil {
-		return err
-	}
-	stop := context.AfterFunc(ctx, r.vm.Interrupt)
-	defer stop()
-	if r.enter, err = r.vm.EvalBytecodeValue(code); err != nil {
+	defer r.caught(&err)
+	if r.machine, err = r.engine.take(); err != nil {
 		return r.judge(err)
 	}
-	defer r.enter.Free()
+	r.machine.host = r.host
+	r.vm.SetMemoryLimit(uintptr(r.limits.Memory))
+	stop := context.AfterFunc(ctx, r.vm.Interrupt)
+	defer stop()
 	if err := r.start(); err != nil {
 		return err
 	}
@@ -85,6 +68,13 @@ func (r *run) whole(ctx context.Context) (err error) {
 		return err
 	}
 	return r.read()
+}
+
+// caught makes of a panic of the engine an error.
+func (r *run) caught(err *error) {
+	if p := recover(); p != nil {
+		*err = &Failure{Kind: Broken, Message: clip(r.mask.hide(fmt.Sprint(p)), maxMessage)}
+	}
 }
 
 // start evaluates the source and calls its function.
@@ -118,26 +108,9 @@ func (r *run) start() error {
 	return r.into("run", fn, string(call))
 }
 
-// evaluate reads the source as an expression, which most scripts are, and
-// otherwise as a program with one of Names in it.
 func (r *run) evaluate() (quickjs.Value, error) {
-	expression, err := r.eval("(" + strings.TrimRight(r.call.Source, "; \t\r\n") + "\n)")
-	var first *quickjs.Error
-	if err == nil || !errors.As(err, &first) || first.Name != "SyntaxError" {
-		return expression, r.judge(err)
-	}
-	var program strings.Builder
-	program.WriteString("(function (module, exports) {" + r.call.Source + "\n")
-	for _, name := range r.call.Names {
-		program.WriteString("if (typeof " + name + " === 'function') return " + name + ";\n")
-	}
-	program.WriteString("})(module, exports)")
-	fn, err := r.eval(program.String())
-	var second *quickjs.Error
-	if errors.As(err, &second) && second.Name == "SyntaxError" && first.LineNumber > second.LineNumber {
-		err = first // the reading that got further is the one that was meant
-	}
-	return fn, r.judge(err)
+	v, err := reading(r.call.Source, r.call.Names, r.eval)
+	return v, r.judge(err)
 }
 
 func (r *run) eval(source string) (v quickjs.Value, err error) {

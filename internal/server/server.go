@@ -282,7 +282,7 @@ func (s *Server) wire(ctx context.Context, secret []byte) error {
 		Connectors: s.connectors,
 		Factors:    s.factors,
 		Page:       renderer, Audit: db, Tenant: db, Devices: db, Approvals: db, Now: now, Rand: rand.Reader,
-		Respond: endpoints.Respond, RespondError: endpoints.RespondError, Validate: endpoints.Validate,
+		Respond: endpoints.Respond, RespondError: endpoints.AnswerError, Validate: endpoints.Validate,
 		Question: endpoints.Question, Consents: db, SignOut: endpoints.ConfirmedLogout,
 	})
 	endpoints.Browser = flow.Browser

@@ -56,6 +56,10 @@ type engine interface {
 	// writePlain is write for an fn that either fails before it has written
 	// anything, or because the engine failed.
 	writePlain(ctx context.Context, fn func(tx) error) error
+	// writeLoose is writePlain for what nobody misses, the steps of a login: a loss
+	// of power may undo it, a crash of the process does not. What is written after
+	// it is never kept without it, so a durable write makes it durable.
+	writeLoose(ctx context.Context, fn func(tx) error) error
 	// writeBulk is write for work that may wait: others go first.
 	writeBulk(ctx context.Context, fn func(tx) error) error
 	dialect() *dialect

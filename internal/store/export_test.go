@@ -166,3 +166,20 @@ func (s *Store) HoldSearches() (free func()) {
 		}
 	}
 }
+
+// Durability is how a write transaction waits for the disk, in the words of the
+// engine; loose: one of writeLoose.
+func (s *Store) Durability(ctx context.Context, loose bool) (word string, err error) {
+	write, q := s.writePlain, `SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous`
+	if loose {
+		write = s.writeLoose
+	}
+	if _, postgres := s.eng.(*postgresEngine); postgres {
+		q = `SELECT current_setting('synchronous_commit')`
+	}
+	err = write(ctx, func(t tx) error {
+		_, err := one(t, q, nil, &word)
+		return err
+	})
+	return word, err
+}

@@ -84,6 +84,17 @@ func (e *postgresEngine) writePlain(ctx context.Context, fn func(tx) error) erro
 	return e.write(ctx, fn)
 }
 
+// writeLoose costs no round trip more: the setting, which ends with the
+// transaction, travels with its first statement.
+func (e *postgresEngine) writeLoose(ctx context.Context, fn func(tx) error) error {
+	return e.write(ctx, func(t tx) error {
+		if err := t.send(nil, "SELECT set_config('synchronous_commit', 'off', true)"); err != nil {
+			return err
+		}
+		return fn(t)
+	})
+}
+
 func (e *postgresEngine) writeBulk(ctx context.Context, fn func(tx) error) error {
 	return e.write(ctx, fn)
 }

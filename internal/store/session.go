@@ -46,7 +46,7 @@ func (s *Store) CreateSession(ctx context.Context, v session.Session) error {
 	if err != nil {
 		return err
 	}
-	return s.writePlain(ctx, func(t tx) error {
+	return s.writeLoose(ctx, func(t tx) error {
 		return t.send(nil, insertSession, v.Hash, v.ID, v.UserID, v.ConnectionID, v.AuthTime, strings.Join(v.Methods, " "), v.CreatedAt, v.LastSeen,
 			v.ExpiresAt, v.IdleUntil, v.Persistent, v.Device.InitialIP, v.Device.InitialUserAgent, v.Device.LastIP, v.Device.LastUserAgent, string(v.Metadata),
 			foreign, name, index)
@@ -67,12 +67,12 @@ func (s *Store) Session(ctx context.Context, hash string, now int64) (session.Se
 
 // TouchSession moves its idle end. A session that is gone stays gone.
 func (s *Store) TouchSession(ctx context.Context, hash string, lastSeen, idleUntil int64, ip, userAgent string) error {
-	return s.writePlain(ctx, func(t tx) error { return t.send(nil, touchSession, lastSeen, idleUntil, ip, userAgent, hash) })
+	return s.writeLoose(ctx, func(t tx) error { return t.send(nil, touchSession, lastSeen, idleUntil, ip, userAgent, hash) })
 }
 
 // AddSessionClient notes a client; noting it twice is no error.
 func (s *Store) AddSessionClient(ctx context.Context, sessionID, clientID string, at, expires int64) error {
-	return s.writePlain(ctx, func(t tx) error { return t.send(nil, addSessionClient, sessionID, clientID, at, expires) })
+	return s.writeLoose(ctx, func(t tx) error { return t.send(nil, addSessionClient, sessionID, clientID, at, expires) })
 }
 
 // SessionClients lists them in the order in which they came.
@@ -215,43 +215,50 @@ func (s *Store) EndSessions(ctx context.Context, userID string, e audit.Event) e
 // SaveTransaction inserts or replaces.
 func (s *Store) SaveTransaction(ctx context.Context, v session.Transaction) error {
 	progress := s.seal(v.Progress, "login_transactions", v.Hash)
-	return s.writePlain(ctx, func(t tx) error {
+	return s.writeLoose(ctx, func(t tx) error {
 		return t.send(nil, saveTransaction, v.Hash, v.Browser, v.ClientID, []byte(v.Request), progress, v.CreatedAt, v.ExpiresAt)
 	})
 }
 
 // Transaction finds one that is not over.
 func (s *Store) Transaction(ctx context.Context, hash string, now int64) (v session.Transaction, err error) {
-	err = s.read(ctx, func(r reader) error {
-		v, err = s.transaction(r, selectTransaction, hash, now)
-		return err
-	})
-	return v, err
+	var sealed sealedTransaction
+	err = s.read(ctx, func(r reader) error { return sealed.read(r, selectTransaction, hash, now) })
+	if err != nil {
+		return session.Transaction{}, err
+	}
+	return s.transaction(sealed)
 }
 
 // TakeTransaction gives it to one caller.
 func (s *Store) TakeTransaction(ctx context.Context, hash string, now int64) (v session.Transaction, err error) {
-	err = s.write(ctx, func(t tx) error {
-		v, err = s.transaction(t, takeTransaction, hash, now)
-		return err
-	})
+	var sealed sealedTransaction
+	err = s.writeLoose(ctx, func(t tx) error { return sealed.read(t, takeTransaction, hash, now) })
 	if err != nil {
 		return session.Transaction{}, err
 	}
-	return v, nil
+	return s.transaction(sealed)
 }
 
-func (s *Store) transaction(r reader, q, hash string, now int64) (session.Transaction, error) {
-	v := session.Transaction{Hash: hash}
-	var sealed []byte
-	found, err := one(r, q, args(hash, now), &v.Browser, &v.ClientID, (*[]byte)(&v.Request), &sealed, &v.CreatedAt, &v.ExpiresAt)
-	if err != nil {
-		return session.Transaction{}, err
+// sealedTransaction is a row of login_transactions. It is opened outside the
+// transaction of the store.
+type sealedTransaction struct {
+	session.Transaction
+	progress []byte
+}
+
+func (v *sealedTransaction) read(r reader, q, hash string, now int64) error {
+	*v = sealedTransaction{Transaction: session.Transaction{Hash: hash}}
+	found, err := one(r, q, args(hash, now), &v.Browser, &v.ClientID, (*[]byte)(&v.Request), &v.progress, &v.CreatedAt, &v.ExpiresAt)
+	if err == nil && !found {
+		err = session.ErrNone
 	}
-	if !found {
-		return session.Transaction{}, session.ErrNone
-	}
-	progress, err := s.open(sealed, "login_transactions", hash)
+	return err
+}
+
+func (s *Store) transaction(sealed sealedTransaction) (session.Transaction, error) {
+	v := sealed.Transaction
+	progress, err := s.open(sealed.progress, "login_transactions", v.Hash)
 	if err != nil {
 		return session.Transaction{}, fmt.Errorf("login transaction: %w", err)
 	}

@@ -96,7 +96,7 @@ func openSQLite(path string, readers int, log *slog.Logger) (_ *sqliteEngine, er
 				return err
 			}
 			return errUnchanged
-		}, false)
+		}, careful)
 		if errors.Is(err, errUnchanged) {
 			return nil
 		}
@@ -166,15 +166,19 @@ func (e *sqliteEngine) readWith(ctx, limit context.Context, fn func(reader) erro
 }
 
 func (e *sqliteEngine) write(ctx context.Context, fn func(tx) error) error {
-	return e.writer.do(ctx, e.writer.hot, fn, false)
+	return e.writer.do(ctx, e.writer.hot, fn, careful)
 }
 
 func (e *sqliteEngine) writePlain(ctx context.Context, fn func(tx) error) error {
-	return e.writer.do(ctx, e.writer.hot, fn, true)
+	return e.writer.do(ctx, e.writer.hot, fn, plain)
+}
+
+func (e *sqliteEngine) writeLoose(ctx context.Context, fn func(tx) error) error {
+	return e.writer.do(ctx, e.writer.hot, fn, loose)
 }
 
 func (e *sqliteEngine) writeBulk(ctx context.Context, fn func(tx) error) error {
-	return e.writer.do(ctx, e.writer.bulk, fn, false)
+	return e.writer.do(ctx, e.writer.bulk, fn, careful)
 }
 
 func (e *sqliteEngine) migrations() (*sql.DB, error) {

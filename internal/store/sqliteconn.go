@@ -93,6 +93,18 @@ func (c *sqliteConn) exec(q string, args ...any) (int64, error) {
 	return res.RowsAffected()
 }
 
+// once runs a statement and does not keep it.
+func (c *sqliteConn) once(q string) error {
+	d, err := c.conn.Prepare(q)
+	if err != nil {
+		return err
+	}
+	if s, ok := d.(sqliteStmt); ok {
+		_, err = s.ExecContext(context.Background(), nil)
+	}
+	return errors.Join(err, d.Close())
+}
+
 func (c *sqliteConn) query(q string, args []any, each func(row) error) (err error) {
 	s, err := c.prepare(q)
 	if err != nil {

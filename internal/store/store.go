@@ -133,6 +133,10 @@ func (s *Store) writePlain(ctx context.Context, fn func(tx) error) error {
 	return s.failure(s.eng.writePlain(ctx, fn))
 }
 
+func (s *Store) writeLoose(ctx context.Context, fn func(tx) error) error {
+	return s.failure(s.eng.writeLoose(ctx, fn))
+}
+
 func (s *Store) writeBulk(ctx context.Context, fn func(tx) error) error {
 	return s.failure(s.eng.writeBulk(ctx, fn))
 }

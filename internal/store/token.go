@@ -50,7 +50,14 @@ func (s *Store) SaveCode(ctx context.Context, c token.Code) error {
 	if err != nil {
 		return err
 	}
-	return s.writePlain(ctx, func(t tx) error { return t.send(nil, insertCode, c.Hash, doc, c.ExpiresAt, c.UserID, c.SessionID) })
+	return s.writePlain(ctx, func(t tx) error {
+		if c.NoteUntil > 0 {
+			if err := t.send(nil, addSessionClient, c.SessionID, c.ClientID, s.micros(), c.NoteUntil); err != nil {
+				return err
+			}
+		}
+		return t.send(nil, insertCode, c.Hash, doc, c.ExpiresAt, c.UserID, c.SessionID)
+	})
 }
 
 // RedeemCode gives the code to one caller. A later call kills the opaque tokens

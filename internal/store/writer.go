@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 
 	"modernc.org/sqlite"
@@ -20,8 +21,10 @@ const maxBatch = 256
 // while the commit before them is under way.
 type writer struct {
 	conn *sqliteConn
-	open func() (*sqliteConn, error)
-	log  *slog.Logger
+	// hasty: conn does not wait for the disk when it commits (synchronous=NORMAL).
+	hasty bool
+	open  func() (*sqliteConn, error)
+	log   *slog.Logger
 
 	hot, bulk chan *write
 	done      chan struct{}
@@ -38,11 +41,20 @@ type writer struct {
 type write struct {
 	ctx    context.Context
 	fn     func(tx) error
-	plain  bool
+	care   care
 	err    error
 	after  []func() // of tx.committed
 	answer chan struct{}
 }
+
+// care is what engine says of write (careful), writePlain and writeLoose.
+type care uint8
+
+const (
+	careful care = iota
+	plain
+	loose
+)
 
 var writes = sync.Pool{New: func() any { return &write{answer: make(chan struct{}, 1)} }}
 
@@ -63,9 +75,9 @@ func newWriter(open func() (*sqliteConn, error), c *checkpointer, log *slog.Logg
 // do queues fn and waits for its answer. A caller who goes away before fn
 // starts is skipped; once fn has started the answer is awaited, since it will
 // be written.
-func (w *writer) do(ctx context.Context, queue chan *write, fn func(tx) error, plain bool) error {
+func (w *writer) do(ctx context.Context, queue chan *write, fn func(tx) error, k care) error {
 	j := writes.Get().(*write)
-	j.ctx, j.fn, j.plain, j.err, j.after = ctx, fn, plain, nil, nil
+	j.ctx, j.fn, j.care, j.err, j.after = ctx, fn, k, nil, nil
 	if err := w.enqueue(ctx, queue, j); err != nil {
 		return err
 	}
@@ -192,6 +204,9 @@ func (w *writer) transact(batch []*write) error {
 	if w.conn == nil {
 		return errors.New("no connection to the database")
 	}
+	if err := w.hurry(!slices.ContainsFunc(batch, func(j *write) bool { return j.care != loose })); err != nil {
+		return fmt.Errorf("synchronous: %w", err)
+	}
 	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -199,7 +214,7 @@ func (w *writer) transact(batch []*write) error {
 	for _, j := range batch {
 		// A transaction that is alone in its batch needs no savepoint, nor does a
 		// plain one: where it fails by itself there is nothing to undo.
-		savepoint := len(batch) > 1 && !j.plain
+		savepoint := len(batch) > 1 && j.care == careful
 		if savepoint {
 			if _, err := w.conn.exec("SAVEPOINT one"); err != nil {
 				return fmt.Errorf("savepoint: %w", err)
@@ -217,7 +232,7 @@ func (w *writer) transact(batch []*write) error {
 		if len(batch) == 1 {
 			break
 		}
-		if j.plain {
+		if j.care != careful {
 			var p *panicked
 			if errors.As(j.err, &p) && !p.early || classifySQLite(j.err) == down {
 				return fmt.Errorf("in a batch: %w", j.err)
@@ -242,6 +257,24 @@ func (w *writer) transact(batch []*write) error {
 	if _, err := w.conn.exec("COMMIT"); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	return nil
+}
+
+// hurry chooses whether commits wait for the disk. The log is synced whole and in
+// order: a commit that waits makes those before it durable.
+func (w *writer) hurry(hasty bool) error {
+	if hasty == w.hasty {
+		return nil
+	}
+	q := "PRAGMA synchronous=FULL"
+	if hasty {
+		q = "PRAGMA synchronous=NORMAL"
+	}
+	// It takes effect when it is compiled, so a statement kept from before would do nothing.
+	if err := w.conn.once(q); err != nil {
+		return err
+	}
+	w.hasty = hasty
 	return nil
 }
 
@@ -272,7 +305,7 @@ func (w *writer) recover(cause error) {
 		w.log.Error("opening the database again", "error", err)
 		return
 	}
-	w.conn = conn
+	w.conn, w.hasty = conn, false
 }
 
 // count asks for a checkpoint when the log has grown.

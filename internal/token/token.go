@@ -24,6 +24,9 @@ type Code struct {
 	WantsAuthTime bool   // max_age was sent: the ID token carries auth_time
 	Methods       string // of the session, space separated
 	ExpiresAt     int64
+	// NoteUntil: with the code the client is noted with the session until then
+	// (session.Store.AddSessionClient). It is not kept; 0: that is not needed.
+	NoteUntil int64
 }
 
 // Opaque is an access token for /userinfo alone. Only its SHA-256 is stored.

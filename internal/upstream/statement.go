@@ -61,14 +61,20 @@ var aboutTheLogin = []string{microsoftClaims + "authenticationinstant"}
 
 // Claims normalizes the statement (reference/connections.md §4.7). userIDAttribute
 // is the option of that name; empty: not set. It refuses a statement about nobody,
-// and one that names the person twice.
+// one that names the person twice, and one that names them by a name for this login
+// alone, unless an option says which claim it is that stays.
+//
+// A claim that the deny list names, as the provider calls it, becomes no attribute
+// under whatever name (§3.8).
 func (s *Statement) Claims(o *connection.UpstreamOptions, userIDAttribute string) (profile.Claims, error) {
 	said := s.byName()
-	subject, err := subjectOf(said, o, userIDAttribute)
+	subject, err := s.subject(said, o, userIDAttribute)
 	if err != nil {
 		return profile.Claims{}, err
 	}
-	m := mapping{said: said, used: map[string]bool{nameIdentifier: true}, out: map[string]profile.Value{}}
+	kept := maps.Clone(said)
+	maps.DeleteFunc(kept, func(name string, _ []string) bool { return profile.Denied(o.NonPersistent, name) })
+	m := mapping{said: kept, used: map[string]bool{nameIdentifier: true}, out: map[string]profile.Value{}}
 	m.mapped(o.Fields)
 	m.usual()
 	m.address()
@@ -79,7 +85,7 @@ func (s *Statement) Claims(o *connection.UpstreamOptions, userIDAttribute string
 	for name, text := range map[string]string{"issuer": s.Issuer, "authenticationmethod": s.Method} {
 		m.add(name, []string{text})
 	}
-	if len(s.NameIDAttributes) > 0 && s.NameID != "" {
+	if len(s.NameIDAttributes) > 0 && len(kept[nameIdentifier]) > 0 {
 		m.out["nameIdAttributes"] = s.nameIDObject()
 	}
 	list := make([]profile.Change, 0, len(m.out))
@@ -92,10 +98,16 @@ func (s *Statement) Claims(o *connection.UpstreamOptions, userIDAttribute string
 var (
 	errNobody    = errors.New("the assertion names nobody")
 	errManyNames = errors.New("the assertion names the person more than once")
+	errTransient = errors.New("the NameID is transient, another one at every login: set user_id_attribute to a claim that stays, or have the provider send a persistent NameID")
 )
 
+// transientFormat is that of a NameID that is made up for one login (SAML core §8.3.8).
+const transientFormat = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
+
+func (s *Statement) transient() bool { return s.NameIDAttributes["Format"] == transientFormat }
+
 // byName joins attributes of one name. What has no text says nothing. The name
-// identifier counts as the claim of that name.
+// identifier counts as the claim of that name, unless it is of this login alone.
 func (s *Statement) byName() map[string][]string {
 	m := map[string][]string{}
 	for _, a := range s.Attributes {
@@ -105,13 +117,15 @@ func (s *Statement) byName() map[string][]string {
 			}
 		}
 	}
-	if s.NameID != "" {
+	if s.NameID != "" && !s.transient() {
 		m[nameIdentifier] = []string{s.NameID}
 	}
 	return m
 }
 
-func subjectOf(said map[string][]string, o *connection.UpstreamOptions, userIDAttribute string) (string, error) {
+// subject is who it is. Behind a transient NameID none of the usual claims counts: the
+// provider chose not to say who it is.
+func (s *Statement) subject(said map[string][]string, o *connection.UpstreamOptions, userIDAttribute string) (string, error) {
 	var sources []string
 	if userIDAttribute != "" {
 		sources = append(sources, userIDAttribute)
@@ -121,7 +135,10 @@ func subjectOf(said map[string][]string, o *connection.UpstreamOptions, userIDAt
 			sources = append(sources, f.Sources...)
 		}
 	}
-	for _, source := range append(sources, subjectClaims...) {
+	if !s.transient() {
+		sources = append(sources, subjectClaims...)
+	}
+	for _, source := range sources {
 		values := said[claimOf(said, source)]
 		if len(values) > 1 {
 			return "", ErrRefused.Because(errManyNames)
@@ -129,6 +146,9 @@ func subjectOf(said map[string][]string, o *connection.UpstreamOptions, userIDAt
 		if len(values) == 1 {
 			return values[0], nil
 		}
+	}
+	if s.transient() {
+		return "", ErrRefused.Because(errTransient)
 	}
 	return "", ErrRefused.Because(errNobody)
 }
@@ -232,14 +252,7 @@ func texts(values []string) profile.Value {
 	if len(values) == 1 {
 		return profile.Text(values[0])
 	}
-	b := []byte{'['}
-	for i, v := range values {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, profile.Text(v)...)
-	}
-	return append(b, ']')
+	return profile.Texts(values)
 }
 
 func (s *Statement) nameIDObject() profile.Value {

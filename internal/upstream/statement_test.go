@@ -11,6 +11,7 @@ import (
 
 func TestStatementClaims(t *testing.T) {
 	const soap, ms = soapClaims, microsoftClaims
+	transient := map[string]string{"Format": transientFormat}
 	one := func(name string, values ...string) StatementAttribute { return StatementAttribute{name, values} }
 	rows := []struct {
 		name    string
@@ -50,6 +51,15 @@ func TestStatementClaims(t *testing.T) {
 		{"of a foreign domain it is none", `{"domain_aliases":["y.example"]}`, "", Statement{NameID: "p", Attributes: []StatementAttribute{one("email", "p@x.example"), one("email_verified", "true")}}, "p", `{"email":"p@x.example","email_verified":false}`},
 		{"what SAML 2 adds", `{}`, "", Statement{NameID: "p", Method: "urn:m", NameIDAttributes: map[string]string{"Format": "f", "value": "x"}}, "p",
 			`{"authenticationmethod":"urn:m","nameIdAttributes":{"Format":"f","value":"p"}}`},
+		{"a transient name", `{}`, "", Statement{NameID: "_1", NameIDAttributes: transient, Attributes: []StatementAttribute{one(soap+"upn", "u")}}, "", ``},
+		{"a transient name and an attribute that stays", `{}`, "employee", Statement{NameID: "_1", NameIDAttributes: transient, Attributes: []StatementAttribute{one("employee", "77")}}, "77", `{"employee":"77"}`},
+		{"a transient name and fieldsMap.user_id", `{"fieldsMap":{"user_id":"employee"}}`, "", Statement{NameID: "_1", NameIDAttributes: transient, Attributes: []StatementAttribute{one("employee", "77")}}, "77", `{"employee":"77"}`},
+		{"a transient name, and the attribute is not sent", `{}`, "employee", Statement{NameID: "_1", NameIDAttributes: transient}, "", ``},
+		{"denied by the provider's name", `{"non_persistent_attrs":["http://x.example/claims/ssn","` + soap + `emailaddress"]}`, "", Statement{NameID: "p", Attributes: []StatementAttribute{
+			one("http://x.example/claims/ssn", "1"), one(soap+"emailaddress", "p@x.example"), one("dept", "a"),
+		}}, "p", `{"dept":"a"}`},
+		{"denied by the last segment", `{"non_persistent_attrs":["ssn"]}`, "", Statement{NameID: "p", Attributes: []StatementAttribute{one("http://x.example/claims/ssn", "1")}}, "p", `{}`},
+		{"denied, though fieldsMap wants it", `{"fieldsMap":{"number":"ssn"},"non_persistent_attrs":["http://x.example/claims/ssn"]}`, "", Statement{NameID: "p", Attributes: []StatementAttribute{one("http://x.example/claims/ssn", "1")}}, "p", `{}`},
 		{"when is no attribute", `{}`, "", Statement{NameID: "p", Attributes: []StatementAttribute{one(ms+"authenticationinstant", "2026")}}, "p", `{}`},
 	}
 	for _, row := range rows {

@@ -94,7 +94,10 @@ type Heir interface {
 // Directory is a provider that checks names and passwords itself.
 // Errors: ErrWrongCredentials and its neighbours in refusals.go.
 type Directory interface {
-	SignIn(ctx context.Context, c *connection.Connection, name, password string) (Result, error)
+	// SignIn calls count, unless it is nil, before anybody looks at the password: who is
+	// the same text for all names of one person, and for all spellings of one unknown
+	// name. An error of count ends the sign-in, and is returned.
+	SignIn(ctx context.Context, c *connection.Connection, name, password string, count func(who string) error) (Result, error)
 	// Status is nil when at least one server answers.
 	Status(ctx context.Context, c *connection.Connection) error
 }

@@ -11,24 +11,39 @@ import (
 )
 
 // AuthenticateDirectory has a directory elsewhere check a password, by check, and
-// then does what Federate does. Guesses are counted as those of Authenticate are,
-// by the name: whom it means, only the directory knows. Every outcome is recorded.
+// then does what Federate does. Guesses are counted as those of Authenticate are. Whom
+// the name means, only the directory knows: check calls count with it, before anybody
+// looks at the password, and returns what count returns. Every outcome is recorded.
 //
 // check returns ErrWrongPassword for a wrong pair; every other *errs.Error means that
 // nothing was guessed: the password was right, or nobody looked at it. Errors:
 // *Locked, check's, and Federate's.
-func (s *Service) AuthenticateDirectory(ctx context.Context, c *connection.Connection, name string, check func(ctx context.Context) (profile.Claims, profile.Value, error), a Actor) (*User, error) {
+func (s *Service) AuthenticateDirectory(ctx context.Context, c *connection.Connection, name string, check func(ctx context.Context, count func(who string) error) (profile.Claims, profile.Value, error), a Actor) (*User, error) {
 	now := s.Now()
-	try := Attempt{Connection: c, Identifier: Fold(ByUsername, name), By: a}
-	admitted, err := s.guard().Admit(ctx, try)
-	if err == nil {
-		// The directory has limits of its own, which a guess beyond ours would fill.
-		admitted, err = admitted.settled()
+	try := Attempt{Connection: c, By: a}
+	var admitted Admission
+	count := func(who string) error {
+		if try.Identifier != "" {
+			return nil // another server of the directory is asked about the same password
+		}
+		try.Identifier = Fold(ByUsername, who)
+		var err error
+		if admitted, err = s.guard().Admit(ctx, try); err == nil {
+			// The directory has limits of its own, which a guess beyond ours would fill.
+			admitted, err = admitted.settled()
+		}
+		return err
 	}
-	if err != nil {
+	claims, tokens, err := check(ctx, count)
+	if errors.Is(err, ErrWrongPassword) { // what is refused without a question is a guess, too
+		if refused := count(name); refused != nil {
+			err = refused
+		}
+	}
+	var locked *Locked
+	if errors.As(err, &locked) {
 		return nil, err
 	}
-	claims, tokens, err := check(ctx)
 	if errors.Is(err, ErrWrongPassword) {
 		e := s.event(audit.WrongPassword, a, c, "", now)
 		e.Description = errs.From(err).Text

@@ -48,31 +48,41 @@ func TestAuthenticateDirectory(t *testing.T) {
 			name  string
 			guard error // of Admit
 			err   error // of the directory
-			said  string
-			want  error
-			event string
+			// The directory says so many times whom the name means.
+			counts  int
+			counted string
+			said    string
+			want    error
+			event   string
 		}{
-			{"right", nil, nil, "", nil, audit.LoginOK},
-			{"wrong", nil, user.ErrWrongPassword.Because(errors.New("52e")), "wrong " + audit.WrongPassword, user.ErrWrongPassword, audit.WrongPassword},
-			{"refused", nil, expired, "returned", expired, audit.LoginFailed},
-			{"silent", nil, down, "returned", down, audit.LoginFailed},
-			{"locked", locked, nil, "", user.ErrAccountLocked, ""},
+			{"right", nil, nil, 1, "cn=ann lee", "", nil, audit.LoginOK},
+			{"wrong", nil, user.ErrWrongPassword.Because(errors.New("52e")), 1, "cn=ann lee", "wrong " + audit.WrongPassword, user.ErrWrongPassword, audit.WrongPassword},
+			{"wrong, and nobody was asked", nil, user.ErrWrongPassword, 0, "ann", "wrong " + audit.WrongPassword, user.ErrWrongPassword, audit.WrongPassword},
+			{"two servers asked", nil, nil, 2, "cn=ann lee", "", nil, audit.LoginOK},
+			{"refused", nil, expired, 1, "cn=ann lee", "returned", expired, audit.LoginFailed},
+			{"silent", nil, down, 0, "", "returned", down, audit.LoginFailed},
+			{"locked", locked, nil, 1, "cn=ann lee", "", user.ErrAccountLocked, ""},
 		} {
 			d := &doorkeeper{refuses: row.guard, sink: h.store}
 			h.Guard = d
-			asked := false
+			looked := false
 			events := len(eventsOf(t, h))
-			u, err := h.AuthenticateDirectory(t.Context(), h.acme, " Ann ", func(context.Context) (profile.Claims, profile.Value, error) {
-				asked = true
+			u, err := h.AuthenticateDirectory(t.Context(), h.acme, " Ann ", func(_ context.Context, count func(string) error) (profile.Claims, profile.Value, error) {
+				for range row.counts {
+					if err := count("CN=Ann Lee"); err != nil {
+						return profile.Claims{}, nil, err
+					}
+				}
+				looked = true
 				return profile.Claims{Subject: "1", Attributes: changes("email", `"ann@corp.example"`)}, nil, row.err
 			}, admin)
 			if !errors.Is(err, row.want) || (row.want == nil) != (u != nil) {
 				t.Errorf("%s: %v", row.name, err)
 			}
-			if asked == (row.guard != nil) {
-				t.Errorf("%s: the directory was asked: %v", row.name, asked)
+			if looked == (row.guard != nil) {
+				t.Errorf("%s: the password was looked at: %v", row.name, looked)
 			}
-			if got := strings.Join(d.said, ", "); got != row.said || strings.Join(d.names, ", ") != "ann" {
+			if got := strings.Join(d.said, ", "); got != row.said || strings.Join(d.names, ", ") != row.counted {
 				t.Errorf("%s: said %q of %v, want %q", row.name, got, d.names, row.said)
 			}
 			list := eventsOf(t, h)

@@ -15,5 +15,6 @@ var (
 var (
 	ErrWrongPassword = errs.New(errs.Forbidden, "invalid_grant", "Wrong email or password.")
 	ErrBlocked       = errs.New(errs.Forbidden, "unauthorized", "user is blocked")
+	errIDTaken       = errs.New(errs.Forbidden, "access_denied", "A user of another connection has this user_id already.")
 	ErrBusy          = errs.New(errs.TooMany, "too_many_requests", "Too many sign-ins at once. Please try again in a moment.")
 )

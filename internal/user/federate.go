@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
@@ -47,6 +48,9 @@ func (s *Service) federate(ctx context.Context, c *connection.Connection, cl pro
 		}
 		return u, Effect{Events: append(f.warnings(e), e), Unchanged: unchanged, Forgives: forgives}, nil
 	})
+	if errors.Is(err, ErrExists) { // ids of many strategies do not name the connection
+		return nil, errIDTaken.Because(err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -354,3 +354,26 @@ func TestLoginThroughALinkedIdentity(t *testing.T) {
 		}
 	})
 }
+
+// TestFederateOneIDTwice: two connections of a strategy whose ids name none of them.
+func TestFederateOneIDTwice(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, h *house) {
+		first := &connection.Connection{ID: "con_first00000000001", Name: "first", Strategy: "github", EnabledClients: []string{"c"}}
+		second := &connection.Connection{ID: "con_second0000000001", Name: "second", Strategy: "github", EnabledClients: []string{"c"}}
+		for _, c := range []*connection.Connection{first, second} {
+			if err := h.store.CreateConnection(t.Context(), c, audit.Event{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		u, err := h.Federate(t.Context(), first, claims("7", "name", `"Pia"`), nil, admin)
+		if err != nil || u.ID != "github|7" {
+			t.Fatal(u, err)
+		}
+		if _, err := h.Federate(t.Context(), second, claims("7", "name", `"Eve"`), nil, admin); errs.From(err).Code != "access_denied" || errs.KindOf(err) != errs.Forbidden {
+			t.Errorf("somebody else's id: %v", err)
+		}
+		if u, err = h.store.User(t.Context(), "github|7"); err != nil || string(u.Profile.Value(profile.Name)) != `"Pia"` || u.Logins.Count != 1 || len(u.Identities) != 1 {
+			t.Errorf("%+v %v", u, err)
+		}
+	})
+}

@@ -18,6 +18,24 @@ func runTokens(t *testing.T, open func(testing.TB) *store.Store) {
 		Audience: "api", Nonce: "n", Challenge: "ch", Method: "S256", AuthTime: day, WantsAuthTime: true, ExpiresAt: day + 10,
 	}
 
+	t.Run("with a code the client is noted", func(t *testing.T) {
+		s := open(t)
+		noting := code
+		noting.NoteUntil = day + 100
+		must(t, s.SaveCode(bg, noting))
+		noting.Hash, noting.NoteUntil = "other", day+200 // noting twice is no error
+		must(t, s.SaveCode(bg, noting))
+		silent := code
+		silent.Hash, silent.ClientID = "silent", "d"
+		must(t, s.SaveCode(bg, silent))
+		if got, err := s.SessionClients(bg, "sid"); err != nil || len(got) != 1 || got[0] != "c" {
+			t.Errorf("%v, %v", got, err)
+		}
+		if got, err := s.RedeemCode(bg, "hash", day); err != nil || got != code {
+			t.Errorf("got %+v, %v", got, err)
+		}
+	})
+
 	t.Run("a code is redeemed once", func(t *testing.T) {
 		s := open(t)
 		must(t, s.SaveCode(bg, code))

@@ -81,7 +81,10 @@ func (k *Connector) Status(ctx context.Context, c *connection.Connection) error 
 }
 
 // SignIn finds whom the name means, has that person bind, and reads the entry.
-func (k *Connector) SignIn(ctx context.Context, c *connection.Connection, name, password string) (upstream.Result, error) {
+func (k *Connector) SignIn(ctx context.Context, c *connection.Connection, name, password string, count func(who string) error) (upstream.Result, error) {
+	if count == nil {
+		count = func(string) error { return nil }
+	}
 	if !acceptable(name, password) {
 		return upstream.Result{}, upstream.ErrWrongCredentials
 	}
@@ -92,7 +95,7 @@ func (k *Connector) SignIn(ctx context.Context, c *connection.Connection, name, 
 	var r upstream.Result
 	err = d.ask(ctx, func(ctx context.Context, s *server) error {
 		return d.searching(ctx, s, func(l *link) error {
-			a := attempt{directory: d, server: s, link: l, name: name, password: password}
+			a := attempt{directory: d, server: s, link: l, name: name, password: password, count: count}
 			e, groups, err := a.run(ctx)
 			if err != nil {
 				return err
@@ -119,6 +122,7 @@ type attempt struct {
 	server         *server
 	link           *link
 	name, password string
+	count          func(who string) error
 }
 
 func (a *attempt) run(ctx context.Context) (*ldapv3.Entry, []string, error) {
@@ -131,6 +135,13 @@ func (a *attempt) run(ctx context.Context) (*ldapv3.Entry, []string, error) {
 		if person, why, err = a.find(f); err != nil {
 			return nil, nil, err
 		}
+	}
+	who := a.spelling(k, a.name)
+	if person != nil {
+		who = person.DN
+	}
+	if err := a.count(who); err != nil {
+		return nil, nil, err
 	}
 	if person == nil {
 		return nil, nil, a.decoy(ctx, why)

@@ -69,6 +69,21 @@ func (o *options) query(k kind, name string) (f filter, ok bool) {
 	return anyOf(list...), true
 }
 
+// spelling is one text for the spellings of a name that mean the same whoever has
+// it: by what becomes of guesses under one of them, nobody can tell whether anybody has.
+func (o *options) spelling(k kind, name string) string {
+	if !k.Active {
+		return name
+	}
+	if domain, sam, cut := strings.Cut(name, `\`); cut && strings.EqualFold(domain, k.NetBIOS) {
+		return sam
+	}
+	if local, domain, cut := cutLast(name, "@"); cut && o.UserFilter == nil && strings.EqualFold(domain, k.DNS) {
+		return local
+	}
+	return name
+}
+
 func cutLast(s, sep string) (before, after string, ok bool) {
 	i := strings.LastIndex(s, sep)
 	if i < 0 {

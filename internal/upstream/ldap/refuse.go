@@ -43,6 +43,12 @@ func described(err error) error {
 	if code := subCode(err); code != "" {
 		text += ", data " + code
 	}
+	switch e.ResultCode {
+	case ldapv3.LDAPResultNoSuchObject:
+		text += ": compare base and group_base with the directory"
+	case ldapv3.LDAPResultInsufficientAccessRights:
+		text += ": the account of the connection may not read there"
+	}
 	return errors.New(text)
 }
 

@@ -3,6 +3,7 @@ package ldap_test
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"testing"
 
 	"mangrove/internal/upstream"
@@ -25,8 +26,9 @@ func TestSamba(t *testing.T) {
 	d.Set(d.Base, map[string][]string{"lockoutThreshold": {"2"}})
 
 	k := connector(t)
+	var counted []string
 	signIn := func(name, password string, changes ...any) (upstream.Result, error) {
-		return k.SignIn(t.Context(), to(t, d.Options(), changes...), name, password)
+		return k.SignIn(t.Context(), to(t, d.Options(), changes...), name, password, func(who string) error { counted = append(counted, who); return nil })
 	}
 	var id string
 	for _, name := range []string{"bob", "BOB", `ADEX\bob`, `adex\bob`, "bob@ad.ex.org", "bob@corp.example"} {
@@ -51,6 +53,19 @@ func TestSamba(t *testing.T) {
 				}
 			}
 		}
+	}
+	if slices.ContainsFunc(counted, func(who string) bool { return who != bob }) {
+		t.Errorf("one person is counted as %q", slices.Compact(slices.Sorted(slices.Values(counted))))
+	}
+	counted = nil
+	for _, name := range []string{"nobody", `ADEX\nobody`, "nobody@ad.ex.org"} {
+		if _, err := signIn(name, password); !errors.Is(err, upstream.ErrWrongCredentials) || counted[len(counted)-1] != "nobody" {
+			t.Errorf("%s: %v, counted as %q", name, err, counted)
+		}
+	}
+	full := errors.New("too many")
+	if _, err := k.SignIn(t.Context(), to(t, d.Options()), "bob", password, func(string) error { return full }); !errors.Is(err, full) {
+		t.Errorf("refused by the count: %v", err)
 	}
 	for _, row := range []struct {
 		name, password string

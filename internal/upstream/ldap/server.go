@@ -166,7 +166,7 @@ func (d *directory) signIn(l *link) error {
 	if d.BindDN == "" {
 		return nil
 	}
-	err := answered("bind of the connection", l.Bind(d.BindDN, d.BindPassword))
+	err := answered("bind of the connection, by bind_dn and bind_password", l.Bind(d.BindDN, d.BindPassword))
 	var why *silence
 	if err == nil || errors.As(err, &why) {
 		return err

@@ -77,7 +77,7 @@ func TestSlapd(t *testing.T) {
 	d := ldaptest.Slapd(t, crowd)
 	k := connector(t)
 	signIn := func(name, password string, changes ...any) (upstream.Result, error) {
-		return k.SignIn(t.Context(), to(t, d.Options(), changes...), name, password)
+		return k.SignIn(t.Context(), to(t, d.Options(), changes...), name, password, nil)
 	}
 
 	t.Run("claims", func(t *testing.T) {
@@ -199,7 +199,7 @@ func TestSlapd(t *testing.T) {
 
 	t.Run("internal addresses are closed", func(t *testing.T) {
 		k := ldap.New(outbound.Dialer(nil, ldap.Ports...), time.Now)
-		if _, err := k.SignIn(t.Context(), to(t, d.Options()), "alice", "alicepw"); !errors.Is(err, upstream.ErrUnreachable) || !strings.Contains(err.Error(), "internal address") {
+		if _, err := k.SignIn(t.Context(), to(t, d.Options()), "alice", "alicepw", nil); !errors.Is(err, upstream.ErrUnreachable) || !strings.Contains(err.Error(), "internal address") {
 			t.Errorf("%v", err)
 		}
 	})
@@ -212,7 +212,7 @@ func TestFailover(t *testing.T) {
 	c := to(t, first.Options(), "urls", []string{first.LDAPS, second.LDAPS}, "ca", first.CA+second.CA)
 	name := func(want string) {
 		t.Helper()
-		r, err := k.SignIn(t.Context(), c, "alice", "alicepw")
+		r, err := k.SignIn(t.Context(), c, "alice", "alicepw", nil)
 		if err != nil || attribute(r, "name") != want {
 			t.Fatalf("%s, %v; want %s", attribute(r, "name"), err, want)
 		}
@@ -225,7 +225,7 @@ func TestFailover(t *testing.T) {
 		t.Errorf("status with one server: %v", err)
 	}
 	second.Stop()
-	if _, err := k.SignIn(t.Context(), c, "alice", "alicepw"); !errors.Is(err, upstream.ErrUnreachable) {
+	if _, err := k.SignIn(t.Context(), c, "alice", "alicepw", nil); !errors.Is(err, upstream.ErrUnreachable) {
 		t.Errorf("none answers: %v", err)
 	}
 	if err := k.Status(t.Context(), c); !errors.Is(err, upstream.ErrUnreachable) {
@@ -239,13 +239,13 @@ func TestReferralIsNotFollowed(t *testing.T) {
 	referral := "objectClass: referral\nobjectClass: extensibleObject\nref: ldap://" + address + "/dc=ex,dc=org\n\n"
 	d := ldaptest.Slapd(t, crowd+"dn: ou=elsewhere,dc=ex,dc=org\nou: elsewhere\n"+referral+"dn: uid=moved"+people+"\nuid: moved\n"+referral)
 	k := connector(t)
-	if _, err := k.SignIn(t.Context(), to(t, d.Options()), "alice", "alicepw"); err != nil {
+	if _, err := k.SignIn(t.Context(), to(t, d.Options()), "alice", "alicepw", nil); err != nil {
 		t.Errorf("beside a referral: %v", err)
 	}
-	if _, err := k.SignIn(t.Context(), to(t, d.Options()), "moved", "alicepw"); !errors.Is(err, upstream.ErrWrongCredentials) {
+	if _, err := k.SignIn(t.Context(), to(t, d.Options()), "moved", "alicepw", nil); !errors.Is(err, upstream.ErrWrongCredentials) {
 		t.Errorf("of a referral: %v", err)
 	}
-	if _, err := k.SignIn(t.Context(), to(t, d.Options(), "base", "ou=elsewhere,dc=ex,dc=org"), "alice", "alicepw"); !errors.Is(err, upstream.ErrRefused) {
+	if _, err := k.SignIn(t.Context(), to(t, d.Options(), "base", "ou=elsewhere,dc=ex,dc=org"), "alice", "alicepw", nil); !errors.Is(err, upstream.ErrRefused) {
 		t.Errorf("below a referral: %v", err)
 	}
 	if n := visits.Load(); n != 0 {
@@ -262,7 +262,7 @@ func TestManyGroups(t *testing.T) {
 	}
 	d := ldaptest.Slapd(t, ldif.String())
 	k := connector(t)
-	r, err := k.SignIn(t.Context(), to(t, d.Options()), "bob", "bobpw")
+	r, err := k.SignIn(t.Context(), to(t, d.Options()), "bob", "bobpw", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +271,7 @@ func TestManyGroups(t *testing.T) {
 		t.Errorf("%d groups, %v", len(groups), err)
 	}
 	// The connection that was left with pages to come is not gone on with.
-	if r, err := k.SignIn(t.Context(), to(t, d.Options()), "alice", "alicepw"); err != nil || attribute(r, "groups") == "[]" {
+	if r, err := k.SignIn(t.Context(), to(t, d.Options()), "alice", "alicepw", nil); err != nil || attribute(r, "groups") == "[]" {
 		t.Errorf("afterwards: %s, %v", attribute(r, "groups"), err)
 	}
 }
@@ -313,12 +313,12 @@ func TestSilentServer(t *testing.T) {
 	for _, scheme := range []string{"ldaps://", "ldap://"} {
 		k := connector(t)
 		c := to(t, d.Options(), "urls", []string{scheme + address}, "timeout", 1)
-		if _, err := k.SignIn(t.Context(), c, "alice", "alicepw"); !errors.Is(err, upstream.ErrUnreachable) {
+		if _, err := k.SignIn(t.Context(), c, "alice", "alicepw", nil); !errors.Is(err, upstream.ErrUnreachable) {
 			t.Errorf("%s alone: %v", scheme, err)
 		}
 		<-ended
 		c = to(t, d.Options(), "urls", []string{scheme + address, d.LDAPS}, "timeout", 1)
-		if _, err := k.SignIn(t.Context(), c, "alice", "alicepw"); err != nil {
+		if _, err := k.SignIn(t.Context(), c, "alice", "alicepw", nil); err != nil {
 			t.Errorf("%s first: %v", scheme, err)
 		}
 		<-ended
@@ -353,10 +353,10 @@ func TestStartTLSStripped(t *testing.T) {
 			})
 			k := connector(t)
 			c := to(t, map[string]any{"urls": []string{"ldap://" + address}, "base": "dc=ex", "bind_dn": "cn=r", "bind_password": "readerpw", "timeout": 1})
-			if _, err := k.SignIn(t.Context(), c, "alice", "alicepw"); !errors.Is(err, upstream.ErrUnreachable) {
+			if _, err := k.SignIn(t.Context(), c, "alice", "alicepw", nil); !errors.Is(err, upstream.ErrUnreachable) {
 				t.Errorf("%v", err)
 			}
-			if got := <-heard; strings.Contains(got, "pw") || strings.Contains(got, "alice") {
+			if got := <-heard; strings.Contains(got, "readerpw") || strings.Contains(got, "alice") {
 				t.Errorf("sent in the clear: %q", got)
 			}
 		})
@@ -375,7 +375,7 @@ func TestEndlessServer(t *testing.T) {
 		}
 	})
 	c := to(t, map[string]any{"urls": []string{"ldap://" + address}, "base": "dc=ex"})
-	if _, err := connector(t).SignIn(t.Context(), c, "alice", "alicepw"); !errors.Is(err, upstream.ErrUnreachable) {
+	if _, err := connector(t).SignIn(t.Context(), c, "alice", "alicepw", nil); !errors.Is(err, upstream.ErrUnreachable) {
 		t.Errorf("%v", err)
 	}
 }
@@ -385,14 +385,14 @@ func TestOptionsChange(t *testing.T) {
 	d := ldaptest.Slapd(t, crowd)
 	k := connector(t)
 	c := to(t, d.Options())
-	if _, err := k.SignIn(t.Context(), c, "alice", "alicepw"); err != nil {
+	if _, err := k.SignIn(t.Context(), c, "alice", "alicepw", nil); err != nil {
 		t.Fatal(err)
 	}
 	c = to(t, d.Options(), "base", "ou=groups,dc=ex,dc=org")
-	if _, err := k.SignIn(t.Context(), c, "alice", "alicepw"); !errors.Is(err, upstream.ErrWrongCredentials) {
+	if _, err := k.SignIn(t.Context(), c, "alice", "alicepw", nil); !errors.Is(err, upstream.ErrWrongCredentials) {
 		t.Errorf("another base: %v", err)
 	}
-	if _, err := k.SignIn(t.Context(), &connection.Connection{ID: "con_1", Strategy: "ad", Options: []byte(`{}`)}, "alice", "alicepw"); !errors.Is(err, upstream.ErrConfig) {
+	if _, err := k.SignIn(t.Context(), &connection.Connection{ID: "con_1", Strategy: "ad", Options: []byte(`{}`)}, "alice", "alicepw", nil); !errors.Is(err, upstream.ErrConfig) {
 		t.Errorf("without servers: %v", err)
 	}
 }

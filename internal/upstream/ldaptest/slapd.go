@@ -113,7 +113,14 @@ func Slapd(t testing.TB, ldif string) *Directory {
 // run starts the server and waits until it says that it is there; false: it ended.
 func (d *Directory) run(slapd, conf string) bool {
 	d.t.Helper()
-	cmd := exec.CommandContext(context.WithoutCancel(d.t.Context()), slapd, "-d", "256", "-f", conf, "-h", d.StartTLS+" "+d.LDAPS)
+	// A shell ends it with its own standard input, also when the test dies without a
+	// word; it keeps no error output, whose end says that slapd has ended.
+	cmd := exec.CommandContext(context.WithoutCancel(d.t.Context()), "/bin/sh", "-c", `"$@" & exec 2>&-; read -r _; kill -9 $!; wait`,
+		"sh", slapd, "-d", "256", "-f", conf, "-h", d.StartTLS+" "+d.LDAPS)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		d.t.Fatal(err)
+	}
 	out, err := cmd.StderrPipe()
 	if err != nil {
 		d.t.Fatal(err)
@@ -132,7 +139,7 @@ func (d *Directory) run(slapd, conf string) bool {
 			_, _ = io.Copy(io.Discard, out) // its log; a pipe that is full would stop it
 		}()
 		d.stop = sync.OnceFunc(func() {
-			_ = cmd.Process.Kill()
+			_ = in.Close()
 			<-drained
 			_ = cmd.Wait()
 		})
@@ -140,6 +147,7 @@ func (d *Directory) run(slapd, conf string) bool {
 		d.listening(drained)
 		return true
 	}
+	_ = in.Close()
 	_ = cmd.Wait()
 	return false
 }

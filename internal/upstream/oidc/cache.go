@@ -20,6 +20,7 @@ type entry[V any] struct {
 	turn  chan struct{} // holds one token while somebody works on the entry
 	value V
 	at    time.Time // when value was fetched; zero: never
+	tried time.Time // when it was asked for last, with or without success
 }
 
 // with runs fn alone on the entry of key.

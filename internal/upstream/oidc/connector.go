@@ -2,7 +2,6 @@ package oidc
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
@@ -119,9 +118,5 @@ func backChannel(c *connection.Connection) bool {
 	if o.Type == connection.BackChannel {
 		return true
 	}
-	var raw struct {
-		Type *string `json:"type"`
-	}
-	_ = json.Unmarshal(c.Options, &raw) // unreadable options have no type
-	return raw.Type == nil && o.ClientSecret != ""
+	return !optionsOf(c).typed && o.ClientSecret != ""
 }

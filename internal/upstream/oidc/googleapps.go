@@ -31,7 +31,7 @@ func NewWorkspace(k *Connector) Workspace { return Workspace{k} }
 
 // google is Google's metadata; options.endpoints replaces addresses (ours, for tests).
 func google(c *connection.Connection) provider {
-	own := strictjson.ParseDocument(c.Options).Object("endpoints")
+	own := c.Document().Object("endpoints")
 	return provider{
 		Issuer:                address(own, "issuer", "https://accounts.google.com"),
 		AuthorizationEndpoint: address(own, "authorize", "https://accounts.google.com/o/oauth2/v2/auth"),
@@ -43,7 +43,7 @@ func google(c *connection.Connection) provider {
 
 // directoryAddress is where the Admin Directory is.
 func directoryAddress(c *connection.Connection) string {
-	return address(strictjson.ParseDocument(c.Options).Object("endpoints"), "directory", "https://admin.googleapis.com")
+	return address(c.Document().Object("endpoints"), "directory", "https://admin.googleapis.com")
 }
 
 func (w Workspace) setup(c *connection.Connection) (workspaceOptions, *connection.OIDCOptions, provider, error) {

@@ -120,17 +120,17 @@ func failed(err error) error {
 	var expired *gooidc.TokenExpiredError
 	switch text := err.Error(); {
 	case errors.As(err, &expired):
-		err = errors.New("expired")
+		err = errors.New("expired: compare the clocks here and there")
 	case strings.Contains(text, "different provider"):
-		err = errors.New("iss is not the connection's issuer")
+		err = errors.New("iss is not the connection's issuer: compare options.issuer")
 	case strings.Contains(text, "expected audience"):
-		err = errors.New("aud does not name this client")
+		err = errors.New("aud does not name this client: compare options.client_id")
 	case strings.Contains(text, "verify signature"):
 		err = errNoKey
 	case strings.Contains(text, "not before"):
-		err = errors.New("not valid yet")
+		err = errors.New("not valid yet: compare the clocks here and there")
 	case strings.Contains(text, "malformed jwt"):
-		err = errors.New("not a token, or its algorithm is not allowed")
+		err = errors.New("not a token, or its algorithm is not in options.id_token_signed_response_algs")
 	default:
 		err = errors.New("claims cannot be read")
 	}
@@ -187,7 +187,7 @@ func accept(payload []byte, issuer, clientID, nonce string, now time.Time) error
 	}
 	switch {
 	case c.Issuer != issuer: // the library lets Google's old form pass
-		return errors.New("id token: iss is not the connection's issuer")
+		return errors.New("id token: iss is not the connection's issuer: compare options.issuer")
 	case len(c.Audience) > 1 && c.Party == nil:
 		return errors.New("id token: several audiences and no azp")
 	case c.Party != nil && *c.Party != clientID:
@@ -200,7 +200,7 @@ func accept(payload []byte, issuer, clientID, nonce string, now time.Time) error
 	// The nonce is no older than the transaction, so neither is the token.
 	const oldest = session.TransactionLifetime * time.Microsecond
 	if age := float64(now.Unix()) - *c.IssuedAt; age > (oldest+skew).Seconds() || age < -skew.Seconds() {
-		return errors.New("id token: iat is not of this login")
+		return errors.New("id token: iat is not of this login: compare the clocks here and there")
 	}
 	return nil
 }

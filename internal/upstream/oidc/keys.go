@@ -18,6 +18,8 @@ const (
 	// refetchAfter is how often at most an unknown key makes us ask again.
 	refetchAfter = time.Minute
 	minRSABits   = 2048
+	// maxRSABits: a signature by a key of a million bits takes minutes to check.
+	maxRSABits = 16384
 )
 
 // keys is the usable part of a key set.
@@ -75,12 +77,16 @@ func (ks keys) verify(jws *jose.JSONWebSignature) ([]byte, bool) {
 	return nil, false
 }
 
-// keySet is the set at an address. again: the one we had did not do.
+// keySet is the set at an address. again: the one we had did not do. A provider that
+// does not answer is asked for an unknown key no more often than one that does: who
+// sends tokens with such keys must not make everybody wait for it.
 func (k *Connector) keySet(ctx context.Context, uri string, again bool) (keys, error) {
 	var set keys
 	err := k.keySets.with(ctx, uri, func(e *entry[keys]) error {
-		age := k.now().Sub(e.at)
-		if e.at.IsZero() || age >= keysTTL || again && age >= refetchAfter {
+		now := k.now()
+		age := now.Sub(e.at)
+		if e.at.IsZero() || age >= keysTTL || again && now.Sub(e.tried) >= refetchAfter {
+			e.tried = now
 			raw, err := k.get(ctx, uri, "")
 			if err != nil {
 				return errUnreachable.Because(fmt.Errorf("jwks: %w", err))
@@ -89,7 +95,7 @@ func (k *Connector) keySet(ctx context.Context, uri string, again bool) (keys, e
 			if err != nil {
 				return errRefused.Because(err)
 			}
-			e.value, e.at = fetched, k.now()
+			e.value, e.at = fetched, now
 		}
 		set = e.value
 		return nil
@@ -121,8 +127,8 @@ func usable(key jose.JSONWebKey) bool {
 	if !key.Valid() || !key.IsPublic() || (key.Use != "" && key.Use != "sig") {
 		return false
 	}
-	if k, ok := key.Key.(*rsa.PublicKey); ok && k.N.BitLen() < minRSABits {
-		return false
+	if k, ok := key.Key.(*rsa.PublicKey); ok {
+		return k.N.BitLen() >= minRSABits && k.N.BitLen() <= maxRSABits
 	}
 	return true
 }

@@ -1,9 +1,13 @@
 package oidc
 
 import (
+	"crypto/rsa"
+	"math/big"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"mangrove/internal/fakeidp"
 	"mangrove/internal/upstream"
@@ -82,5 +86,40 @@ func TestDiscoveryOnceForAll(t *testing.T) {
 	r.mustLogin()
 	if n := r.idp.Count(fakeidp.Discovery); n != 2 {
 		t.Errorf("%d requests after an hour", n)
+	}
+}
+
+// security.md 97: a provider that does not answer is not asked for every token with an
+// unknown key, and who holds tokens with known ones need not wait for it.
+func TestUnknownKeyWhileNobodyAnswers(t *testing.T) {
+	r := newRig(t, fakeidp.Options{})
+	r.options["type"] = "front_channel"
+	r.mustLogin()
+	r.idp.Rude(fakeidp.OtherKey)
+	tr, err := r.leave(upstream.Start{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.pass(refetchAfter)
+	r.idp.Rude(fakeidp.ServerFailure, fakeidp.JWKS)
+	for range 100 {
+		if _, err := r.comeBack(tr); err == nil {
+			t.Fatal("accepted")
+		}
+	}
+	if n := r.idp.Count(fakeidp.JWKS); n != 2 {
+		t.Errorf("%d requests for keys", n)
+	}
+	r.idp.Rude(fakeidp.Polite)
+	r.mustLogin()
+}
+
+// A key that takes minutes to check with is none.
+func TestKeysOfUnusualSize(t *testing.T) {
+	for bits, want := range map[int]bool{1024: false, 2048: true, 16384: true, 16385: false, 1 << 20: false} {
+		n := new(big.Int).SetBit(big.NewInt(1), bits-1, 1)
+		if got := usable(jose.JSONWebKey{Key: &rsa.PublicKey{N: n, E: 65537}}); got != want {
+			t.Errorf("%d bits: %v", bits, got)
+		}
 	}
 }

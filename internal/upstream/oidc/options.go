@@ -15,20 +15,24 @@ type options struct {
 	audienceIsIssuer bool
 	// sessionExpiry: our session ends no later than the provider says.
 	sessionExpiry bool
+	// typed: options.type is there.
+	typed bool
 }
 
-func optionsOf(c *connection.Connection) options {
-	o := strictjson.ParseDocument(c.Options)
+func optionsOf(c *connection.Connection) options { return connection.Memo(c, readOptions) }
+
+func readOptions(c *connection.Connection) options {
+	o := c.Document()
 	return options{
 		audienceIsIssuer: o.Text("token_endpoint_jwtca_aud_format") == "issuer",
 		sessionExpiry:    o.Flag("id_token_session_expiry_supported"),
+		typed:            strings.HasPrefix(string(o["type"]), `"`),
 	}
 }
 
 // entraOptions are those of waad (reference/connections.md §2.8).
 type entraOptions struct {
-	v1      bool // Azure Active Directory v1.0
-	wsfed   bool
+	v1      bool   // Azure Active Directory v1.0
 	common  bool   // every tenant may sign in
 	tenant  string // id or domain; empty: not said
 	id      string // tenantId, lower-case; empty: not said
@@ -51,7 +55,11 @@ const (
 )
 
 func entraOptionsOf(c *connection.Connection) entraOptions {
-	o := strictjson.ParseDocument(c.Options)
+	return connection.Memo(c, readEntraOptions)
+}
+
+func readEntraOptions(c *connection.Connection) entraOptions {
+	o := c.Document()
 	addresses := o.Object("endpoints")
 	v := entraOptions{
 		v1:        o.Text("identity_api") == "azure-active-directory-v1.0",
@@ -67,7 +75,6 @@ func entraOptionsOf(c *connection.Connection) entraOptions {
 		authority: address(addresses, "authority", "https://login.microsoftonline.com"),
 		graph:     address(addresses, "graph", "https://graph.microsoft.com"),
 	}
-	v.wsfed = v.v1 && (o.Text("waad_protocol") == "ws-federation" || o.Flag("use_wsfed"))
 	v.groups = v.groups || v.nested
 	v.tenant = v.id
 	for _, name := range []string{"tenant_domain", "domain"} {
@@ -111,7 +118,11 @@ type workspaceOptions struct {
 }
 
 func workspaceOptionsOf(c *connection.Connection) workspaceOptions {
-	o := strictjson.ParseDocument(c.Options)
+	return connection.Memo(c, readWorkspaceOptions)
+}
+
+func readWorkspaceOptions(c *connection.Connection) workspaceOptions {
+	o := c.Document()
 	unless := func(name string) bool { return string(o[name]) != "false" }
 	v := workspaceOptions{
 		byNumber:     o.Flag("map_user_id_to_id"),

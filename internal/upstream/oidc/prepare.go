@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
-	"strings"
 	"time"
 
 	"mangrove/internal/connection"
@@ -27,19 +26,39 @@ const maxMetadata = 64 << 10
 // the provider is another one now. A provider that does not answer refuses nothing:
 // what is stored about it stays, and where nothing is the first login asks.
 func (k *Connector) Prepare(ctx context.Context, _ string, stored, next strictjson.Document) (strictjson.Document, error) {
+	k.describe(ctx, stored, next)
+	fillEndpoints(stored.Object("oidc_metadata"), next)
+	return next, nil
+}
+
+// describe settles oidc_metadata.
+func (k *Connector) describe(ctx context.Context, stored, next strictjson.Document) {
 	address := metadataAddress(next)
 	moved := stored != nil && address != metadataAddress(stored)
 	unsaid := len(next.Object("oidc_metadata")) == 0
 	carried := stored != nil && string(next["oidc_metadata"]) == string(stored["oidc_metadata"])
 	if address == "" || !unsaid && !(carried && (moved || next.Text("discovery_url") != "")) {
-		return next, nil
+		return
 	}
 	if found := k.metadata(ctx, address, next); found != nil {
 		next["oidc_metadata"] = found
 	} else if moved && carried {
 		delete(next, "oidc_metadata") // it is another provider's
 	}
-	return next, nil
+}
+
+// fillEndpoints writes what oidc_metadata says into the endpoints that were sent as null,
+// and into those that a client read here before and sends back: they are of the
+// provider that was.
+func fillEndpoints(before, next strictjson.Document) {
+	found := next.Object("oidc_metadata")
+	for _, name := range []string{"authorization_endpoint", "token_endpoint", "userinfo_endpoint", "jwks_uri"} {
+		v, sent := next[name]
+		old := before.Text(name)
+		if sent && found.Text(name) != "" && (string(v) == "null" || old != "" && next.Text(name) == old) {
+			next[name] = found[name]
+		}
+	}
 }
 
 // metadataAddress is where the options say that the discovery document is.
@@ -78,11 +97,15 @@ type EntraPreparer struct {
 	Host string
 }
 
-// Prepare sets app_domain and thumbprints, those of the certificates of the
+// Prepare sets app_domain, userid_attribute and thumbprints, those of the certificates of the
 // tenant's keys; a tenant that does not answer refuses nothing.
 func (p EntraPreparer) Prepare(ctx context.Context, _ string, _, next strictjson.Document) (strictjson.Document, error) {
 	if !next.Has("app_domain") && p.Host != "" {
 		next["app_domain"] = profile.Text(p.Host)
+	}
+	// Older clients send the name that other strategies have.
+	if by := next.Text("user_id_attribute"); !next.Has("userid_attribute") && (by == "oid" || by == "sub") {
+		next["userid_attribute"] = profile.Text(by)
 	}
 	if len(next.Texts("thumbprints")) > 0 {
 		return next, nil
@@ -127,7 +150,7 @@ func thumbprints(raw []byte) []string {
 			continue
 		}
 		sum := sha1.Sum(der) //nolint:gosec // see the import
-		list = append(list, strings.ToUpper(hex.EncodeToString(sum[:])))
+		list = append(list, hex.EncodeToString(sum[:]))
 	}
 	slices.Sort(list)
 	list = slices.Compact(list)

@@ -12,6 +12,7 @@ import (
 
 	"mangrove/internal/connection"
 	"mangrove/internal/fakeidp"
+	"mangrove/internal/profile"
 	"mangrove/internal/strictjson"
 )
 
@@ -98,6 +99,32 @@ func TestPrepareMetadata(t *testing.T) {
 	}
 }
 
+// Endpoints follow the provider where nobody has set them by hand.
+func TestPrepareEndpoints(t *testing.T) {
+	r := newRig(t, plainOptions())
+	url := r.idp.DiscoveryURL()
+	old := `{"discovery_url":"https://old.example/x","token_endpoint":"https://old.example/token","oidc_metadata":{"token_endpoint":"https://old.example/token"}}`
+	for _, row := range []struct{ name, stored, next, token, userinfo string }{
+		{"null is filled", "", `{"token_endpoint":null,"userinfo_endpoint":null}`, r.idp.Issuer() + "/token", r.idp.Issuer() + "/userinfo"},
+		{"absent stays absent", "", `{}`, "", ""},
+		{"set by hand", "", `{"token_endpoint":"https://own.example/token"}`, "https://own.example/token", ""},
+		{"sent back as it was read, of the provider that was", old, `{"token_endpoint":"https://old.example/token","oidc_metadata":{"token_endpoint":"https://old.example/token"}}`, r.idp.Issuer() + "/token", ""},
+		{"set by hand, and moved", old, `{"token_endpoint":"https://own.example/token"}`, "https://own.example/token", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			next := strictjson.ParseDocument([]byte(row.next))
+			next["discovery_url"] = profile.Text(url)
+			got, err := r.connector.Prepare(t.Context(), "acme", strictjson.ParseDocument([]byte(row.stored)), next)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Text("token_endpoint") != row.token || got.Text("userinfo_endpoint") != row.userinfo {
+				t.Errorf("%s", got.Encode())
+			}
+		})
+	}
+}
+
 func TestPrepareEntra(t *testing.T) {
 	e := newEntra(t)
 	p := EntraPreparer{Connector: e.connector, Host: "id.example"}
@@ -105,8 +132,8 @@ func TestPrepareEntra(t *testing.T) {
 	if err != nil || got.Text("app_domain") != "id.example" || got.Has("thumbprints") {
 		t.Errorf("%s, %v", got.Encode(), err)
 	}
-	got, err = p.Prepare(t.Context(), "corp", got, document(t, map[string]any{"app_domain": "own.example", "thumbprints": []string{"AA"}}))
-	if err != nil || got.Text("app_domain") != "own.example" || len(got.Texts("thumbprints")) != 1 {
+	got, err = p.Prepare(t.Context(), "corp", got, document(t, map[string]any{"app_domain": "own.example", "thumbprints": []string{"AA"}, "user_id_attribute": "sub"}))
+	if err != nil || got.Text("userid_attribute") != "sub" || got.Text("app_domain") != "own.example" || len(got.Texts("thumbprints")) != 1 {
 		t.Errorf("%s, %v", got.Encode(), err)
 	}
 	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

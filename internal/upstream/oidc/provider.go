@@ -63,7 +63,7 @@ func (k *Connector) provider(ctx context.Context, o *connection.OIDCOptions, bac
 		p = overlay(found, o)
 	}
 	if o.Issuer != "" && p.Issuer != o.Issuer {
-		return provider{}, errRefused.Because(errors.New("issuer of oidc_metadata is not the connection's issuer"))
+		return provider{}, errRefused.Because(errors.New("issuer of oidc_metadata is not the connection's issuer: compare options.issuer"))
 	}
 	if err := p.check(o, back); err != nil {
 		return provider{}, errConfig.Because(err)
@@ -77,7 +77,7 @@ func (k *Connector) provider(ctx context.Context, o *connection.OIDCOptions, bac
 func rightIssuer(o *connection.OIDCOptions, found string) error {
 	if o.Issuer != "" {
 		if found != o.Issuer {
-			return errors.New("discovered issuer is not the connection's issuer")
+			return errors.New("discovered issuer is not the connection's issuer: compare options.issuer")
 		}
 		return nil
 	}

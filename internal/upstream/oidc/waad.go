@@ -41,8 +41,6 @@ func (o entraOptions) openID(c *connection.Connection) *connection.OIDCOptions {
 func (k Entra) tenantProvider(ctx context.Context, c *connection.Connection, o entraOptions) (provider, error) {
 	tenant := o.tenant
 	switch {
-	case o.wsfed:
-		return provider{}, errConfig.Because(errors.New("waad_protocol ws-federation is not offered: use openid-connect, or a connection of adfs"))
 	case o.common:
 		tenant = "common"
 	case tenant == "":

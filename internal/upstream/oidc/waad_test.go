@@ -365,7 +365,6 @@ func TestEntraSettings(t *testing.T) {
 	for name, options := range map[string]map[string]any{
 		"no tenant":                     {"tenantId": nil, "tenant_domain": nil},
 		"an endpoint of many, not said": {"tenantId": nil, "tenant_domain": "organizations"},
-		"ws-federation":                 {"identity_api": "azure-active-directory-v1.0", "waad_protocol": "ws-federation"},
 		"no client":                     {"client_id": ""},
 	} {
 		e := newEntra(t)

@@ -27,7 +27,7 @@ func check(r answer, f facts) error {
 	case r.Status != statusSuccess:
 		return errors.New("the status is not success")
 	case r.hasDestination && !slices.Contains(f.destination, r.Destination):
-		return errors.New("the response is for another Destination")
+		return errors.New("the response is for another Destination: the provider has to know the address in our metadata")
 	case r.signed && !r.hasDestination: // bindings §3.5.5.2
 		return errors.New("a signed response without a Destination")
 	case r.Issuer != "" && r.Issuer != r.assertion.Issuer:
@@ -46,7 +46,7 @@ func (a *assertion) check(f facts) error {
 	case a.Issuer == "":
 		return errors.New("an assertion without Issuer")
 	case f.issuer != "" && a.Issuer != f.issuer:
-		return errors.New("an assertion of another Issuer")
+		return errors.New("an assertion of another Issuer: compare options.issuer with the provider's entity id")
 	case a.IssueInstant.IsZero(), a.IssueInstant.After(f.now.Add(skew)), !f.now.Before(a.end().Add(skew)):
 		return errors.New("the assertion was not issued today")
 	case !a.Conditions:
@@ -54,7 +54,7 @@ func (a *assertion) check(f facts) error {
 	case a.UnknownConditions:
 		return errors.New("an assertion with conditions that are not known")
 	case !within(f.now, a.NotBefore, a.NotOnOrAfter):
-		return errors.New("the assertion is not good now")
+		return errors.New("the assertion is not good now: compare the clocks here and there")
 	case len(a.Audiences) == 0:
 		return errors.New("an assertion without AudienceRestriction")
 	case len(a.Statements) == 0:
@@ -62,7 +62,7 @@ func (a *assertion) check(f facts) error {
 	}
 	for _, list := range a.Audiences {
 		if !slices.Contains(list, f.audience) {
-			return errors.New("the assertion is for another Audience")
+			return errors.New("the assertion is for another Audience: compare the entity id in our metadata (options.entityId) with the one at the provider")
 		}
 	}
 	for _, s := range a.Statements {
@@ -86,11 +86,11 @@ func answers(r answer, f facts) error {
 		case c.Method != methodBearer:
 			continue
 		case !slices.Contains(f.recipient, c.Recipient):
-			err = errors.New("the assertion is for another Recipient")
+			err = errors.New("the assertion is for another Recipient: the provider has to know the address in our metadata")
 		case c.NotOnOrAfter.IsZero():
 			err = errors.New("a bearer confirmation without NotOnOrAfter")
 		case !within(f.now, c.NotBefore, c.NotOnOrAfter):
-			err = errors.New("the bearer confirmation is not good now")
+			err = errors.New("the bearer confirmation is not good now: compare the clocks here and there")
 		case c.hasAnswer && (f.requestID == "" || c.InResponseTo != f.requestID):
 			err = errors.New("the assertion is for another request")
 		case f.requestID != "" && !c.hasAnswer && !asked:

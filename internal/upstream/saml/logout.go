@@ -9,7 +9,6 @@ import (
 
 	"mangrove/internal/connection"
 	"mangrove/internal/session"
-	"mangrove/internal/strictjson"
 	"mangrove/internal/upstream"
 	"mangrove/internal/upstream/safexml"
 )
@@ -76,7 +75,7 @@ func (k *Connector) Speaks(m upstream.SignOutMessage) func(c *connection.Connect
 	}
 	issuer := safexml.Text(safexml.Child(e, nsAssertion, "Issuer"))
 	return func(c *connection.Connection) bool {
-		known := strictjson.ParseDocument(c.Options).Text("issuer")
+		known := c.Document().Text("issuer")
 		return (c.Strategy == "samlp" || c.Strategy == "pingfederate") && (known == "" || known == issuer)
 	}
 }

@@ -38,7 +38,7 @@ func (k *Connector) Metadata(ctx context.Context, c *connection.Connection) ([]b
 		e.CreateAttr("Binding", binding)
 		e.CreateAttr("Location", k.publicURL+logoutPath)
 	}
-	for _, format := range []string{formatEmail, formatTransient, formatPersistent} {
+	for _, format := range []string{formatEmail, formatPersistent, formatTransient} {
 		sp.CreateElement("NameIDFormat").SetText(format)
 	}
 	acs := sp.CreateElement("AssertionConsumerService")

@@ -49,9 +49,20 @@ type options struct {
 	Fixed     bool     // no fieldsMap: pingfederate
 }
 
-// read makes the options of a connection. Errors say which option is wrong.
+// reading is what became of the options of a connection.
+type reading struct {
+	*options
+	err error
+}
+
+// read makes the options of a connection, which are shared. Errors say which option
+// is wrong.
 func read(c *connection.Connection) (*options, error) {
-	return readDocument(c.Strategy, strictjson.ParseDocument(c.Options))
+	r := connection.Memo(c, func(c *connection.Connection) reading {
+		o, err := readDocument(c.Strategy, c.Document())
+		return reading{o, err}
+	})
+	return r.options, r.err
 }
 
 func readDocument(strategy string, d strictjson.Document) (*options, error) {
@@ -70,6 +81,9 @@ func readDocument(strategy string, d strictjson.Document) (*options, error) {
 		Template:       d.Text("requestTemplate"),
 		SubjectOf:      d.Text("user_id_attribute"),
 		Fixed:          strategy == "pingfederate",
+	}
+	if o.Fixed {
+		o.pingEndpoints(d.Text("pingFederateBaseUrl"), d.Text("signOutEndpoint"))
 	}
 	if d.Flag("disableSignout") {
 		o.SignOut = ""
@@ -92,6 +106,20 @@ func readDocument(strategy string, d strictjson.Document) (*options, error) {
 		return nil, err
 	}
 	return o, nil
+}
+
+// pingEndpoints are those of PingFederate below its base address
+// (reference/connections.md §2.7), where none were set by hand: signInEndpoint of a
+// new connection is the base address itself.
+func (o *options) pingEndpoints(baseURL, signOut string) {
+	base := strings.TrimRight(baseURL, "/")
+	if base == "" {
+		return
+	}
+	if o.SignIn == "" || strings.TrimRight(o.SignIn, "/") == base {
+		o.SignIn = base + "/idp/SSO.saml2"
+	}
+	o.SignOut = cmp.Or(signOut, base+"/idp/SLO.saml2")
 }
 
 func (o *options) readKeys(d strictjson.Document) error {

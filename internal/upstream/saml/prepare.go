@@ -2,6 +2,7 @@ package saml
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -115,7 +116,7 @@ func (k *Connector) fetch(ctx context.Context, address string) ([]byte, error) {
 	r.Header.Set("Accept", "application/samlmetadata+xml, application/xml;q=0.9, */*;q=0.1")
 	resp, err := k.client.Do(r)
 	if err != nil {
-		return nil, errors.New("the server cannot be reached")
+		return nil, errors.New("the server cannot be reached; an address inside your network has to be in --outbound-allow")
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxMetadata+1))
@@ -164,19 +165,33 @@ func carryOver(stored, next strictjson.Document) {
 	}
 }
 
-// pingFederate derives the endpoints of the base address, where they were not set
-// by hand (reference/connections.md §2.7).
+// pingFederate makes signInEndpoint the base address, as the live service does, where
+// no other one was set by hand. pingEndpoints says what it stands for.
 func pingFederate(stored, next strictjson.Document) {
-	base := strings.TrimRight(next.Text("pingFederateBaseUrl"), "/")
-	before := strings.TrimRight(stored.Text("pingFederateBaseUrl"), "/")
-	if base == "" {
-		return
+	base, before := next.Text("pingFederateBaseUrl"), stored.Text("pingFederateBaseUrl")
+	if now := next.Text("signInEndpoint"); base != "" && (now == "" || now == before) {
+		next["signInEndpoint"] = profile.Text(base)
 	}
-	for name, path := range map[string]string{"signInEndpoint": "/idp/SSO.saml2", "signOutEndpoint": "/idp/SLO.saml2"} {
-		if now := next.Text(name); now == "" || before != "" && now == before+path {
-			next[name] = profile.Text(base + path)
+}
+
+// asSent is the PEM that was sent, where it is nothing but the certificates: clients
+// compare it with what they have, line breaks and all.
+func asSent(pinned string, certs []*x509.Certificate) string {
+	text := encodePEM(certs)
+	for _, sent := range []string{pinned, decoded(pinned)} {
+		if strings.Join(strings.Fields(sent), " ") == strings.Join(strings.Fields(text), " ") {
+			return sent
 		}
 	}
+	return text
+}
+
+func decoded(s string) string {
+	raw, err := decode64(s)
+	if err != nil {
+		return ""
+	}
+	return string(raw)
 }
 
 // settleCertificate makes cert of signingCert (or the other way around) and what is
@@ -198,7 +213,7 @@ func settleCertificate(stored, next strictjson.Document) error {
 	if err != nil {
 		return refuse("options.%s has to be one or several X.509 certificates, PEM or base64 of it: %s", from, err.Error())
 	}
-	text := encodePEM(certs)
+	text := asSent(pinned, certs)
 	if from == "cert" {
 		next["signingCert"] = profile.Text(base64.StdEncoding.EncodeToString([]byte(text)))
 	}

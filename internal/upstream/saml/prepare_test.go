@@ -88,6 +88,19 @@ func TestPrepareMetadata(t *testing.T) {
 			}
 		}
 	})
+	t.Run("the certificate is shown as it was sent", func(t *testing.T) {
+		for sent, want := range map[string]string{
+			strings.TrimSpace(pem):                strings.TrimSpace(pem),
+			strings.ReplaceAll(pem, "\n", "\r\n"): strings.ReplaceAll(pem, "\n", "\r\n"),
+			"a comment\n" + pem:                   pem,
+			base64.StdEncoding.EncodeToString([]byte(strings.TrimSpace(pem))): strings.TrimSpace(pem),
+		} {
+			next, err := prepare(t, "samlp", nil, map[string]any{"signingCert": sent})
+			if err != nil || next.Text("cert") != want || next.Text("signingCert") != sent {
+				t.Errorf("%q: %s, %v", sent, next.Encode(), err)
+			}
+		}
+	})
 	t.Run("another provider, by hand", func(t *testing.T) {
 		pair := otherKey().certPEM()
 		for _, how := range []map[string]any{
@@ -159,7 +172,7 @@ func TestPrepareRefuses(t *testing.T) {
 		{"no certificate", map[string]any{"metadataXml": strings.Replace(good, `use="signing"`, `use="encryption"`, 1)}, "no signing certificate"},
 		{"a broken certificate", map[string]any{"metadataXml": strings.Replace(good, `use="encryption"`, `use="signing"`, 1)}, "cannot be read"},
 		{"an address of a file", map[string]any{"metadataUrl": "file:///etc/passwd"}, "options.metadataUrl cannot be read: not an http or https address"},
-		{"an address from inside", map[string]any{"metadataUrl": "http://10.0.0.1/"}, "options.metadataUrl cannot be read: the server cannot be reached"},
+		{"an address from inside", map[string]any{"metadataUrl": "http://10.0.0.1/"}, "options.metadataUrl cannot be read: the server cannot be reached; an address inside your network has to be in --outbound-allow"},
 		{"a certificate that is none", map[string]any{"signingCert": "x"}, "options.signingCert has to be one or several X.509 certificates"},
 		{"an endpoint that is none", map[string]any{"signInEndpoint": "idp.example"}, "options.signInEndpoint has to be an http or https address"},
 		{"a decryption key that is none", map[string]any{"decryptionKey": "x"}, "options.decryptionKey: not PEM"},
@@ -181,15 +194,25 @@ func TestPrepareRefuses(t *testing.T) {
 
 func TestPingFederate(t *testing.T) {
 	first, err := prepare(t, "pingfederate", nil, map[string]any{"pingFederateBaseUrl": "https://ping.example:9031/", "signingCert": idpKey().certPEM(), "fieldsMap": map[string]any{"email": "x"}})
-	if err != nil || first.Text("signInEndpoint") != "https://ping.example:9031/idp/SSO.saml2" || first.Text("signOutEndpoint") != "https://ping.example:9031/idp/SLO.saml2" {
+	if err != nil || first.Text("signInEndpoint") != "https://ping.example:9031/" || first.Has("signOutEndpoint") {
 		t.Fatalf("%s, %v", first.Encode(), err)
 	}
+	at := func(d strictjson.Document) string {
+		o, err := readDocument("pingfederate", d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o.SignIn + " " + o.SignOut
+	}
+	if got := at(first); got != "https://ping.example:9031/idp/SSO.saml2 https://ping.example:9031/idp/SLO.saml2" {
+		t.Error(got)
+	}
 	moved, err := prepare(t, "pingfederate", first, map[string]any{"pingFederateBaseUrl": "https://new.example"})
-	if err != nil || moved.Text("signInEndpoint") != "https://new.example/idp/SSO.saml2" {
+	if err != nil || moved.Text("signInEndpoint") != "https://new.example" || at(moved) != "https://new.example/idp/SSO.saml2 https://new.example/idp/SLO.saml2" {
 		t.Errorf("%s, %v", moved.Encode(), err)
 	}
 	own, err := prepare(t, "pingfederate", first, map[string]any{"pingFederateBaseUrl": "https://new.example", "signInEndpoint": "https://own.example/sso"})
-	if err != nil || own.Text("signInEndpoint") != "https://own.example/sso" {
+	if err != nil || at(own) != "https://own.example/sso https://new.example/idp/SLO.saml2" {
 		t.Errorf("%s, %v", own.Encode(), err)
 	}
 	k := newConnector()

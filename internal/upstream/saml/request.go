@@ -79,7 +79,7 @@ func (k *Connector) request(c *connection.Connection, o *options, id string, s u
 	}
 	filled := fillTemplate(template, templateValues{
 		id: id, instant: instant(k.now()), issuer: k.entityID(c, o), destination: o.SignIn, consumer: k.consumer(c),
-		provider: upstream.Tenant(k.publicURL), hint: s.LoginHint, options: strictjson.ParseDocument(c.Options),
+		provider: upstream.Tenant(k.publicURL), hint: s.LoginHint, options: c.Document(),
 	})
 	doc, err := safexml.Parse([]byte(filled), maxMessage)
 	if err != nil {

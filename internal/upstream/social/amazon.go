@@ -11,6 +11,7 @@ var _ = register(&Provider{
 	Scope: Scope{
 		Default: []string{"profile"},
 		Flags:   flagsNamedLikeScopes("profile postal_code"),
+		Filled:  []string{"profile"},
 		Stored:  Array,
 	},
 	Requests: []Request{{Name: "profile", URL: "https://api.amazon.com/user/profile"}},

@@ -13,6 +13,7 @@ var _ = register(&Provider{
 		// profile is the flag of the basic profile: what is read of everybody.
 		Always: []string{"account", "email"},
 		Flags:  []Flag{{"profile", ""}},
+		Filled: []string{"profile"},
 		Stored: Array,
 	},
 	Requests: []Request{

@@ -63,7 +63,7 @@ func (k *Connector) Connectors() map[string]upstream.Connector {
 // Callback redeems the code, asks for the profile and maps it. Login has already
 // matched state with browser and trip, and handled an error parameter.
 func (k *Connector) Callback(ctx context.Context, c *connection.Connection, s upstream.Start, p upstream.Pending, got url.Values) (upstream.Result, error) {
-	o := strictjson.ParseDocument(c.Options)
+	o := c.Document()
 	prov, err := provider(c, o)
 	if err != nil {
 		return upstream.Result{}, err
@@ -130,7 +130,7 @@ func formOf(s string) strictjson.Document {
 
 // Leave sends the browser to where the provider ends its session.
 func (k *Connector) Leave(ctx context.Context, c *connection.Connection, f session.Foreign, s upstream.Start) (upstream.Departure, bool, error) {
-	o := strictjson.ParseDocument(c.Options)
+	o := c.Document()
 	p, err := provider(c, o)
 	if err != nil || p.Logout == "" && p.LogoutAt == nil || f == (session.Foreign{}) {
 		return upstream.Departure{}, false, err

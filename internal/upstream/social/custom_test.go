@@ -14,6 +14,7 @@ import (
 	"mangrove/internal/connection"
 	"mangrove/internal/errs"
 	"mangrove/internal/session"
+	"mangrove/internal/strictjson"
 	"mangrove/internal/upstream"
 	"mangrove/internal/upstream/social"
 	"mangrove/internal/upstream/social/socialtest"
@@ -132,6 +133,9 @@ func TestFailingScripts(t *testing.T) {
 		{`function (a, c, cb) { cb('ada@x.example') }`, upstream.ErrRefused, "fetchUserProfile: threw a value that is no Error"},
 		{`function (a, c, cb) { c.none.x }`, upstream.ErrRefused, "fetchUserProfile: threw TypeError at line 1: cannot read property 'x' of undefined"},
 		{`function (a, c, cb) { const e = new Error('x'); e.name = 'Ada'; throw e }`, upstream.ErrRefused, "fetchUserProfile: threw an error of a class of its own at line 1"},
+		{`function (a, c, cb) { throw new TypeError('Ada is odd') }`, upstream.ErrRefused, "fetchUserProfile: threw TypeError at line 1"},
+		{`function (a, c, cb) { const e = new Error('Ada'); e.code = 'MODULE_NOT_FOUND'; throw e }`, upstream.ErrRefused, "fetchUserProfile: threw Error at line 1"},
+		{`function (a, c, cb) { cb(null, {get user_id() { throw new Error('Ada') }}) }`, upstream.ErrRefused, "The result cannot be written as JSON"},
 		{`function (a, c, cb) { require('left-pad') }`, upstream.ErrRefused, "Cannot find module 'left-pad'"},
 		{`function (a, c, cb) { throw null }`, upstream.ErrRefused, "threw a value that is no Error"},
 		{`function (a, c, cb) { }`, upstream.ErrRefused, "no answer: the script has nothing left to do"},
@@ -346,4 +350,21 @@ func profileDocument(t *testing.T, raw string) map[string]json.RawMessage {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// TestUnreadableScript: the administrator is told, and not the first person to sign in.
+func TestUnreadableScript(t *testing.T) {
+	const broken = `{"scripts":{"fetchUserProfile":"function (token, ctx, cb) {\n  cb(null, ]\n}"}}`
+	for _, row := range []struct{ strategy, stored, next, want string }{
+		{"oauth2", `{}`, broken, "options.scripts.fetchUserProfile is no JavaScript: line 2: "},
+		{"oauth1", `{}`, broken, "options.scripts.fetchUserProfile is no JavaScript: line 2: "},
+		{"oauth2", `{}`, `{"scripts":{"getLogoutUrl":"x y"}}`, "options.scripts.getLogoutUrl is no JavaScript: line 1: "},
+		{"oauth2", broken, broken, ""},
+		{"oauth2", broken, `{"scripts":{"fetchUserProfile":"(t, ctx, cb) => cb(null, {})"}}`, ""},
+	} {
+		_, err := social.Preparers()[row.strategy].Prepare(t.Context(), "acme", strictjson.ParseDocument([]byte(row.stored)), strictjson.ParseDocument([]byte(row.next)))
+		if got := errs.From(err); row.want == "" && err != nil || row.want != "" && (got.Code != "invalid_body" || !strings.HasPrefix(got.Text, row.want)) {
+			t.Errorf("%s: %v, want %s", row.next, err, row.want)
+		}
+	}
 }

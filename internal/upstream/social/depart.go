@@ -12,13 +12,12 @@ import (
 	"strings"
 
 	"mangrove/internal/connection"
-	"mangrove/internal/strictjson"
 	"mangrove/internal/upstream"
 )
 
 // Depart builds the authorization request (RFC 6749 §4.1.1).
 func (k *Connector) Depart(ctx context.Context, c *connection.Connection, s upstream.Start) (upstream.Departure, error) {
-	o := strictjson.ParseDocument(c.Options)
+	o := c.Document()
 	p, err := provider(c, o)
 	if err != nil {
 		return upstream.Departure{}, err

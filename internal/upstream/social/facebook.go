@@ -13,8 +13,8 @@ import (
 
 const facebookVersion = "v23.0"
 
-// Facebook. An address that it gives is taken for confirmed (reference/connections.md
-// §4.2); there is no word of it in the answer.
+// Facebook. Its answer does not say whether an address is confirmed, so that none is
+// taken for proven.
 var _ = register(&Provider{
 	Strategy:  "facebook",
 	Authorize: "https://www.facebook.com/" + facebookVersion + "/dialog/oauth",

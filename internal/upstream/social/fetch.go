@@ -143,7 +143,7 @@ func (p *Provider) tokens(d strictjson.Document) (tokenSet, error) {
 	t := tokenSet{Access: d.Text("access_token"), Refresh: d.Text("refresh_token")}
 	if t.Access == "" {
 		if d.Has("error") {
-			return tokenSet{}, errors.New("token: the provider answered with an error")
+			return tokenSet{}, fmt.Errorf("token: the provider answered with an error%s", upstream.TokenAdvice(http.StatusOK, d.Text("error")))
 		}
 		return tokenSet{}, errors.New("token: no access_token")
 	}
@@ -252,7 +252,13 @@ type refusal struct {
 	status int
 }
 
-func (r refusal) Error() string { return fmt.Sprintf("%s: status %d", r.name, r.status) }
+func (r refusal) Error() string {
+	advice := ""
+	if r.name == tokenEndpoint {
+		advice = upstream.TokenAdvice(r.status, "")
+	}
+	return fmt.Sprintf("%s: status %d%s", r.name, r.status, advice)
+}
 
 // ask makes one request. Errors say what failed, never what was answered, and
 // hold no URL: its query may hold a token.

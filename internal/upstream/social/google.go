@@ -20,7 +20,7 @@ var _ = register(&Provider{
 			q.Set("access_type", "offline")
 		}
 	},
-	Scope: Scope{Default: []string{"email", "profile"}, Flags: googleFlags, Stored: Array},
+	Scope: Scope{Default: []string{"email", "profile"}, Filled: []string{"email", "profile"}, Flags: googleFlags, Stored: Array},
 	Requests: []Request{
 		{Name: "profile", URL: "https://openidconnect.googleapis.com/v1/userinfo"},
 	},

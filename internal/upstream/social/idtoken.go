@@ -2,6 +2,7 @@ package social
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
@@ -145,11 +146,19 @@ func parseKeys(raw []byte) ([]jose.JSONWebKey, error) {
 	var set []jose.JSONWebKey
 	for _, j := range doc.Keys {
 		var key jose.JSONWebKey
-		if key.UnmarshalJSON(j) == nil && key.Valid() && key.IsPublic() && (key.Use == "" || key.Use == "sig") {
+		if key.UnmarshalJSON(j) == nil && key.Valid() && key.IsPublic() && (key.Use == "" || key.Use == "sig") && fits(key) {
 			set = append(set, key)
 		}
 	}
 	return set, nil
+}
+
+// maxRSABits: a signature by a key of a million bits takes minutes to check.
+const maxRSABits = 16384
+
+func fits(key jose.JSONWebKey) bool {
+	k, ok := key.Key.(*rsa.PublicKey)
+	return !ok || k.N.BitLen() <= maxRSABits
 }
 
 // keySets keeps the key sets of addresses. One caller at a time asks for a set.
@@ -162,6 +171,8 @@ type keySet struct {
 	turn chan struct{} // holds one token while somebody works on the set
 	keys []jose.JSONWebKey
 	at   time.Time // when the keys were fetched; zero: never
+	// tried is when they were asked for last, with or without success.
+	tried time.Time
 }
 
 // maxKeySets bounds the memory: addresses come from options.
@@ -190,7 +201,8 @@ func (s *keySets) at(ctx context.Context, address string, now time.Time, again b
 		return nil, errUnreachable.Because(ctx.Err())
 	}
 	defer func() { <-e.turn }()
-	if age := now.Sub(e.at); e.at.IsZero() || age >= keysTTL || again && age >= refetchAfter {
+	if e.at.IsZero() || now.Sub(e.at) >= keysTTL || again && now.Sub(e.tried) >= refetchAfter {
+		e.tried = now
 		keys, err := fetch()
 		if err != nil {
 			return nil, err

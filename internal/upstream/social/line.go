@@ -17,6 +17,7 @@ var _ = register(&Provider{
 		Always:  []string{"openid"},
 		Default: []string{"profile"},
 		Flags:   []Flag{{"email", "email"}, {"profile", "profile"}},
+		Filled:  []string{"profile"},
 		Stored:  Array,
 	},
 	IDToken:  &IDToken{Issuers: []string{"https://access.line.me"}, Nonce: true},

@@ -55,6 +55,7 @@ var linkedinV2 = (&Provider{
 			{"email", "r_emailaddress"}, {"profile", "r_liteprofile"}, {"basic_profile", "r_basicprofile"},
 			{"full_profile", "r_fullprofile"}, {"network", "r_network"},
 		},
+		Filled: []string{"profile"},
 		Stored: Array,
 	},
 	Requests: []Request{

@@ -24,6 +24,7 @@ func paypal(strategy, www, api string) *Provider {
 			Always:  []string{"openid"},
 			Default: []string{"profile"},
 			Flags:   []Flag{{"profile", "profile"}, {"email", "email"}, {"address", "address"}, {"phone", "phone"}},
+			Filled:  []string{"profile"},
 			Stored:  Array,
 		},
 		Requests: []Request{{

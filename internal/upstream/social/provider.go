@@ -81,6 +81,8 @@ type Scope struct {
 	Default []string
 	// Flags are the boolean options, in the order in which the computed scope has them.
 	Flags []Flag
+	// Filled are the flags that are true unless they were sent.
+	Filled []string
 	// Separator of the words in the request; empty: a space.
 	Separator string
 	// Stored is the form of the computed options.scope.

@@ -2,7 +2,6 @@ package social
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 	"strings"
 
@@ -60,7 +59,7 @@ func distinct(words []string) []string {
 	return list
 }
 
-// Preparer computes options.scope and judges options.endpoints.
+// Preparer computes options.scope and judges options.endpoints and options.scripts.
 type Preparer struct{ provider *Provider }
 
 var _ connection.Preparer = Preparer{}
@@ -74,37 +73,41 @@ func Preparers() map[string]connection.Preparer {
 	return m
 }
 
-// Prepare writes the computed scope (reference/connections.md §1.5) in the form
-// that the strategy has. Options without a flag and without freeform_scopes keep
-// the scope they were sent with.
-func (w Preparer) Prepare(_ context.Context, _ string, _, next strictjson.Document) (strictjson.Document, error) {
+// Prepare sets the flags that the strategy always has, and writes the computed scope
+// (reference/connections.md §1.5) in the form that it has there; without any flag it
+// is empty. Options without a flag and without freeform_scopes keep the scope they
+// were sent with.
+func (w Preparer) Prepare(_ context.Context, _ string, stored, next strictjson.Document) (strictjson.Document, error) {
 	p := w.provider.of(next)
 	if name := badEndpoint(next); name != "" {
 		return nil, errs.New(errs.Invalid, "invalid_body", "options.endpoints.%s must be an http or https URL", name)
 	}
+	if err := readable(stored, next); err != nil {
+		return nil, err
+	}
 	words, ok := p.Scope.computed(next)
-	if !ok || p.Scope.Stored == NotStored {
+	if !ok && next.Has("scope") || p.Scope.Stored == NotStored {
 		return next, nil
 	}
-	words = distinct(slices.Concat(p.Scope.Always, words))
+	for _, name := range p.Scope.Filled {
+		if _, sent := next[name]; !sent {
+			next[name], ok = profile.Bool(true), true
+		}
+	}
+	switch {
+	case ok:
+		words, _ = p.Scope.computed(next)
+		words = distinct(slices.Concat(p.Scope.Always, words))
+	case p.Scope.Stored == SpacedText:
+		return next, nil // Apple's connections show none
+	}
 	switch p.Scope.Stored {
 	case Array:
-		next["scope"] = textArray(words)
+		next["scope"] = profile.Texts(words)
 	case CommaText:
 		next["scope"] = profile.Text(strings.Join(words, ","))
 	case SpacedText:
 		next["scope"] = profile.Text(strings.Join(words, " "))
 	}
 	return next, nil
-}
-
-func textArray(words []string) json.RawMessage {
-	b := []byte{'['}
-	for i, w := range words {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, profile.Text(w)...)
-	}
-	return append(b, ']')
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 
+	"mangrove/internal/errs"
 	"mangrove/internal/profile"
 	"mangrove/internal/script"
 	"mangrove/internal/strictjson"
@@ -84,6 +86,22 @@ func scriptedLogout(ctx context.Context, k *Connector, o strictjson.Document, q 
 	return profile.TextOf(got.Result), nil
 }
 
+// readable refuses options with a script that is no JavaScript. One that was stored
+// before is not looked at again.
+func readable(stored, next strictjson.Document) error {
+	for _, name := range []string{profileScript, logoutScript} {
+		source := next.Object("scripts").Text(name)
+		if source == "" || source == stored.Object("scripts").Text(name) {
+			continue
+		}
+		var f *script.Failure
+		if err := script.Check(source, []string{name}); errors.As(err, &f) && f.Kind == script.Syntax {
+			return errs.New(errs.Invalid, "invalid_body", "options.scripts.%s is no JavaScript: %s", name, f.Message)
+		}
+	}
+	return nil
+}
+
 // scriptFailed is the refusal for a script without an answer.
 func scriptFailed(name string, err error) error {
 	var f *script.Failure
@@ -101,9 +119,15 @@ func scriptFailed(name string, err error) error {
 	}
 }
 
-// ownWords are the errors whose text is the engine's: it speaks of the program,
-// while the words of others may be what a provider said of a person.
-var ownWords = []string{"TypeError", "ReferenceError", "RangeError", "InternalError"}
+// ownErrors are the errors of the engine. A script can throw them too, with what a
+// provider said of a person, so of their text only engineWords are told.
+var ownErrors = []string{"TypeError", "ReferenceError", "RangeError", "InternalError", "Error", "SyntaxError", "AxiosError"}
+
+// engineWords are how the engine and its library begin to speak of a program.
+var engineWords = regexp.MustCompile(`^(?:cannot (?:read|set|delete) property '[\w$]{1,60}' of (?:undefined|null)|` +
+	`'?[\w$.]{1,60}'? is not (?:defined|a function|an object|iterable)|not a function|not an object|value is not iterable|` +
+	`invalid array (?:length|index)|stack overflow|out of memory|fetch failed|Arrays here have at most \d+ items|` +
+	`The result cannot be written as JSON|Cannot find module '[\w@./-]{1,60}')`)
 
 // told is what the log may know of a failure.
 func told(f *script.Failure) string {
@@ -115,16 +139,15 @@ func told(f *script.Failure) string {
 	if f.Name != "" {
 		name = "an error of a class of its own"
 	}
-	if slices.Contains(ownWords, f.Name) || slices.Contains([]string{"Error", "SyntaxError", "AxiosError"}, f.Name) {
+	if slices.Contains(ownErrors, f.Name) {
 		name = f.Name
 	}
 	text += " " + name
 	if f.Line > 0 {
 		text += fmt.Sprintf(" at line %d", f.Line)
 	}
-	code := strictjson.ParseDocument(f.Members).Text("code")
-	if slices.Contains(ownWords, f.Name) || code == "MODULE_NOT_FOUND" {
-		text += ": " + f.Message
+	if words := engineWords.FindString(f.Message); words != "" {
+		text += ": " + words
 	}
 	return text
 }

@@ -26,7 +26,7 @@ var _ = register(&Provider{
 	Token:        "https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token",
 	Placeholders: map[string]string{"tenant": "common"},
 	PKCE:         true,
-	Scope:        Scope{Default: []string{graph + "User.Read"}, Flags: graphFlags, Stored: Array},
+	Scope:        Scope{Default: []string{graph + "User.Read"}, Flags: graphFlags, Filled: []string{"signin"}, Stored: Array},
 	Requests:     []Request{{Name: "profile", URL: graph + "v1.0/me"}},
 	Fix: func(a *Answers) error {
 		delete(a.Profile, "email")
@@ -81,7 +81,7 @@ var liveConnect = (&Provider{
 			all = append(all, emails.Text(kind))
 		}
 		if all = distinct(all); all != nil {
-			a.Profile["emails"] = textArray(all)
+			a.Profile["emails"] = profile.Texts(all)
 		}
 		return nil
 	},

@@ -67,7 +67,7 @@ func (k *Connector) Depart(ctx context.Context, c *connection.Connection, s upst
 }
 
 func (k *Connector) known(ctx context.Context, c *connection.Connection, unknownKey bool) (options, trust, error) {
-	o, err := parseOptions(c.Strategy, c.Options)
+	o, err := read(c)
 	if err != nil {
 		return options{}, trust{}, upstream.ErrConfig.Because(err)
 	}
@@ -165,7 +165,7 @@ func (k *Connector) Speaks(m upstream.SignOutMessage) func(*connection.Connectio
 	}
 	wreply := m.Params.Get("wreply")
 	return func(c *connection.Connection) bool {
-		o, err := parseOptions(c.Strategy, c.Options)
+		o, err := read(c)
 		return err == nil && (wreply == "" || o.endpoint == "" || sameOrigin(o.endpoint, wreply))
 	}
 }

@@ -33,7 +33,7 @@ func wanted(o strictjson.Document) bool {
 }
 
 func (e *Either) of(c *connection.Connection) upstream.Redirect {
-	if wanted(strictjson.ParseDocument(c.Options)) {
+	if wanted(c.Document()) {
 		return e.federated
 	}
 	return e.other
@@ -63,7 +63,7 @@ func (e *Either) Speaks(m upstream.SignOutMessage) func(*connection.Connection) 
 	if of == nil {
 		return nil
 	}
-	return func(c *connection.Connection) bool { return wanted(strictjson.ParseDocument(c.Options)) && of(c) }
+	return func(c *connection.Connection) bool { return wanted(c.Document()) && of(c) }
 }
 
 // ReadSignOut is upstream.Ender's.

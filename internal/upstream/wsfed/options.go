@@ -1,7 +1,6 @@
 package wsfed
 
 import (
-	"encoding/json"
 	"errors"
 	"net/netip"
 	"net/url"
@@ -30,11 +29,22 @@ type options struct {
 	previous    thumbprints
 }
 
-// parseOptions reads leniently; what cannot be used is found by who needs it.
-func parseOptions(strategy string, raw json.RawMessage) (options, error) {
-	return optionsOf(strategy, strictjson.ParseDocument(raw))
+// reading is what became of the options of a connection.
+type reading struct {
+	options
+	err error
 }
 
+// read makes the options of a connection, which are shared.
+func read(c *connection.Connection) (options, error) {
+	r := connection.Memo(c, func(c *connection.Connection) reading {
+		o, err := optionsOf(c.Strategy, c.Document())
+		return reading{o, err}
+	})
+	return r.options, r.err
+}
+
+// optionsOf reads leniently; what cannot be used is found by who needs it.
 func optionsOf(strategy string, d strictjson.Document) (options, error) {
 	o := options{
 		metadataXML: d.Text("fedMetadataXml"),

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"mangrove/internal/connection"
+	"mangrove/internal/strictjson"
 )
 
 func TestMetadataAddress(t *testing.T) {
@@ -41,13 +42,13 @@ func TestOptionsOfEntra(t *testing.T) {
 		{`{"client_id":"c","tenant_domain":"../x"}`, "https://login.microsoftonline.com/..%2Fx/federationmetadata/2007-06/federationmetadata.xml", "spn:c", objectID},
 		{`{"client_id":"c"}`, "", "spn:c", objectID},
 	} {
-		o, err := parseOptions("waad", json.RawMessage(row.options))
+		o, err := optionsOf("waad", strictjson.ParseDocument(json.RawMessage(row.options)))
 		if err != nil || o.metadataURL != row.address || o.realm != row.realm || o.subject != row.subject {
 			t.Errorf("%s: %+v %v", row.options, o, err)
 		}
 	}
 	for _, flag := range []string{"useCommonEndpoint", "waad_common_endpoint"} {
-		if o, err := parseOptions("waad", json.RawMessage(`{"tenantId":"t","`+flag+`":true}`)); !errors.Is(err, errCommon) {
+		if o, err := optionsOf("waad", strictjson.ParseDocument(json.RawMessage(`{"tenantId":"t","`+flag+`":true}`))); !errors.Is(err, errCommon) {
 			t.Errorf("%s: %+v %v", flag, o, err)
 		}
 	}

@@ -58,10 +58,10 @@ func (p *Preparer) Prepare(ctx context.Context, _ string, stored, next strictjso
 		next = strictjson.Document{}
 	}
 	next["signInEndpoint"] = profile.Text(m.endpoint)
-	next["thumbprints"] = list(now)
+	next["thumbprints"] = profile.Texts(now)
 	next["issuer"] = profile.Text(m.issuer)
 	if len(previous) > 0 {
-		next["prev_thumbprints"] = list(previous)
+		next["prev_thumbprints"] = profile.Texts(previous)
 	}
 	return next, nil
 }
@@ -82,17 +82,6 @@ func keep(stored, next strictjson.Document) strictjson.Document {
 	return next
 }
 
-func list(t thumbprints) profile.Value {
-	b := []byte{'['}
-	for i, s := range t {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		b = append(b, profile.Text(s)...)
-	}
-	return append(b, ']')
-}
-
 func invalid(format string, args ...any) error {
 	return errs.New(errs.Invalid, "invalid_body", format, args...)
 }
@@ -102,7 +91,7 @@ func causeOf(err error) string {
 	var e *errs.Error
 	switch {
 	case errors.Is(err, upstream.ErrUnreachable):
-		return "the server cannot be reached, or does not answer with 200"
+		return "the server cannot be reached, or does not answer with 200; an address inside your network has to be in --outbound-allow"
 	case errors.As(err, &e) && e.Cause != nil:
 		return e.Cause.Error()
 	}

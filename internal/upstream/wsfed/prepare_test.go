@@ -10,6 +10,7 @@ import (
 
 	"mangrove/internal/connection"
 	"mangrove/internal/errs"
+	"mangrove/internal/profile"
 	"mangrove/internal/session"
 	"mangrove/internal/strictjson"
 	"mangrove/internal/upstream"
@@ -68,8 +69,7 @@ func TestPrepare(t *testing.T) {
 	got, err = prepare(``, hand)
 	check(got, err, hand)
 	// In the body.
-	inline := strictjson.Document{"fedMetadataXml": list(thumbprints{describing(a)})[1:]}
-	inline["fedMetadataXml"] = inline["fedMetadataXml"][:len(inline["fedMetadataXml"])-1]
+	inline := strictjson.Document{"fedMetadataXml": profile.Text(describing(a))}
 	if got, err := p.Prepare(t.Context(), "corp", nil, inline); err != nil || got.Text("signInEndpoint") != "https://adfs.example/adfs/ls/" || !got.Has("fedMetadataXml") {
 		t.Errorf("%s %v", got.Encode(), err)
 	}
