@@ -31,6 +31,8 @@ func mission() []act {
 		{"Upstream, on_each_login: the second login brings a changed profile", c.eachLogin},
 		{"Upstream, on_first_login: later logins leave the profile alone, and it can be edited", c.onFirstLogin},
 		{"Upstream, never_on_login: a login creates nobody and changes nothing", c.neverLogin},
+		{"Upstream: a claim that no profile can hold is dropped, with a record", c.unholdable},
+		{"Upstream: an e-mail address leads to its provider", c.byAddress},
 	}
 }
 

@@ -81,86 +81,6 @@ type inDirectory struct {
 	name, password string
 }
 
-// TestSyncModesWithDirectories: a person signs in twice, on the page and by the
-// grant, with a profile changed in between, under each mode.
-func TestSyncModesWithDirectories(t *testing.T) {
-	const base = ",ou=people,dc=ex,dc=org"
-	for kind, start := range map[string]func(t *testing.T) inDirectory{
-		"slapd": func(t *testing.T) inDirectory {
-			d := ldaptest.Slapd(t, ldaptest.Person("ann", "Ann Ash", "ann@corp.example")+ldaptest.Group("staff", "uid=ann"+base))
-			return inDirectory{d, "uid=ann" + base, "ann", "annpw"}
-		},
-		"samba": func(t *testing.T) inDirectory {
-			d := ldaptest.Samba(t)
-			dn := d.AddSambaUser("ann", "Ann.Passw0rd", map[string][]string{"displayName": {"Ann Ash"}, "sn": {"Ash"}, "mail": {"ann@corp.example"}})
-			d.AddSambaGroup("staff", dn)
-			return inDirectory{d, dn, `ADEX\ann`, "Ann.Passw0rd"}
-		},
-	} {
-		t.Run(kind, func(t *testing.T) {
-			p := start(t)
-			for _, engine := range storetest.Engines(t) {
-				t.Run(engine, func(t *testing.T) { p.signsInTwice(t, newWorld(t, engine)) })
-			}
-		})
-	}
-}
-
-func (p inDirectory) signsInTwice(t *testing.T, w *world) {
-	for _, c := range []struct {
-		mode    string
-		changes bool // the second login overwrites
-		refused bool // a PATCH is
-	}{
-		{mode: "", changes: true, refused: true},
-		{mode: "on_each_login", changes: true, refused: true},
-		{mode: "on_first_login"},
-		{mode: "never_on_login"},
-	} {
-		p.directory.Set(p.dn, map[string][]string{"displayName": {"Ann Ash"}, "sn": {"Ash"}})
-		name := strings.TrimSuffix("corp-"+strings.ReplaceAll(c.mode, "_", "-"), "-")
-		before := c.mode
-		if c.mode == "never_on_login" {
-			before = "on_first_login" // somebody has to be known to be left alone
-		}
-		id := w.connectDirectory(name, before, p.directory.Options())
-		if status, body := w.call("GET", "/api/v2/connections/"+id+"/status", ""); status != http.StatusOK {
-			t.Errorf("status: %d %s", status, body)
-		}
-		a := w.newApplication(name)
-		in, refused, page := a.signInByDirectory(name, p.name, p.password)
-		if in == nil {
-			t.Fatalf("%s: first login: %v %.2000s", name, refused, page)
-		}
-		if !strings.HasPrefix(in.subject, "ad|"+name+"|") {
-			t.Errorf("subject %s", in.subject)
-		}
-		want(t, name+" created", w.profileOf(in.subject), map[string]any{
-			"name": "Ann Ash", "family_name": "Ash", "email": "ann@corp.example", "email_verified": false,
-			"nickname": in.claims["nickname"], "dn": p.dn, "logins_count": 1.0,
-		})
-		if got := w.profileOf(in.subject)["groups"]; len(got.([]any)) != 1 || got.([]any)[0] != "staff" {
-			t.Errorf("groups %v", got)
-		}
-		status, body := w.call("PATCH", "/api/v2/users/"+url.PathEscape(in.subject), `{"name":"Edited"}`)
-		if (status == http.StatusBadRequest) != c.refused {
-			t.Errorf("%s: PATCH: %d %s", name, status, body)
-		}
-		if c.mode == "never_on_login" {
-			w.setSync(name, c.mode)
-		}
-		p.directory.Set(p.dn, map[string][]string{"displayName": {"Ann Birch"}, "sn": {"Birch"}})
-		if status, body := a.grant(name, p.name, p.password); status != http.StatusOK {
-			t.Errorf("%s: grant: %d %s", name, status, body)
-		}
-		expect := map[string]any{"name": "Edited", "family_name": "Ash", "logins_count": 2.0}
-		if c.changes {
-			expect["name"], expect["family_name"] = "Ann Birch", "Birch"
-		}
-		want(t, name+" after the second login", w.profileOf(in.subject), expect)
-	}
-}
-
 // What people and applications are told of a directory's refusals.
 func TestDirectoryRefusals(t *testing.T) {
 	d := ldaptest.Slapd(t, ldaptest.Person("ann", "Ann Ash", "ann@corp.example")+ldaptest.Person("old", "Old One", "old@corp.example", "pwdChangedTime: 20000101000000Z"))
@@ -206,6 +126,9 @@ func TestDirectoryRefusals(t *testing.T) {
 		if status, body := a.grant("corp", name, "annpw"); status != http.StatusTooManyRequests {
 			t.Errorf("%s after ten guesses: %d %s", name, status, body)
 		}
+	}
+	if status, body := a.grant("corp", "ann@corp.example", "annpw"); status != http.StatusTooManyRequests {
+		t.Errorf("the same person by another name: %d %s", status, body)
 	}
 
 	// Options: checked, and kept by a PATCH that does not know of them.

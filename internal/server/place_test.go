@@ -1,7 +1,10 @@
 package server_test
 
 import (
+	"encoding/json"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,15 +24,45 @@ func TestPlace(t *testing.T) {
 	}
 	a := w.newApplication("desk", "far")
 	for range 2 {
-		if in, q := a.signIn(w.newBrowser(), "desk", ""); in == nil || in.subject != "ip|desk|Front desk" || in.claims["name"] != "Front desk" {
+		if in, q := a.signIn(w.newBrowser(), "desk", ""); in == nil || in.subject != "ip|Front desk" || in.claims["name"] != "Front desk" {
 			t.Fatalf("%+v %v", in, q)
 		}
 	}
-	want(t, "of the range", w.profileOf("ip|desk|Front desk"), map[string]any{"name": "Front desk", "email": nil, "logins_count": 2.0})
+	want(t, "of the range", w.profileOf("ip|Front desk"), map[string]any{"name": "Front desk", "email": nil, "logins_count": 2.0})
 	b := w.newBrowser()
 	b.client.Transport = forwarded{b.client.Transport}
 	if in, q := a.signIn(b, "far", ""); in != nil || q.Get("error") != "access_denied" || !strings.Contains(q.Get("error_description"), "network address") {
 		t.Errorf("from elsewhere: %+v %v", in, q)
+	}
+}
+
+// TestOneRecord: of a refused login the log has one record, which names the connection
+// that refused it.
+func TestOneRecord(t *testing.T) {
+	w := newWorld(t, storetest.SQLite)
+	for name, strategy := range map[string]string{"far": "ip", "site": "sharepoint"} {
+		if status, body := w.call("POST", "/api/v2/connections", `{"name":"`+name+`","strategy":"`+strategy+`","options":{"username":"x","range":"192.0.2.0/24"}}`); status != 201 {
+			t.Fatalf("%d %s", status, body)
+		}
+	}
+	a := w.newApplication("far", "site")
+	for _, row := range []struct{ connection, says, recorded string }{
+		{"far", "This network address may not sign in here.", "far"},
+		{"site", "nobody can sign in by connections of this strategy here", ""},
+	} {
+		in, q := a.signIn(w.newBrowser(), row.connection, "")
+		if in != nil || q.Get("error_description") != row.says {
+			t.Errorf("%s: %+v %v", row.connection, in, q)
+		}
+		_, body := w.call("GET", "/api/v2/logs?per_page=100&q="+url.QueryEscape("type:f"), "")
+		var list []struct{ Description, Connection string }
+		if err := json.Unmarshal([]byte(body), &list); err != nil {
+			t.Fatal(err)
+		}
+		list = slices.DeleteFunc(list, func(e struct{ Description, Connection string }) bool { return e.Description != row.says })
+		if len(list) != 1 || list[0].Connection != row.recorded {
+			t.Errorf("%s: records %+v", row.connection, list)
+		}
 	}
 }
 

@@ -3,7 +3,6 @@ package server_test
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/url"
 	"regexp"
 	"strings"
@@ -12,8 +11,6 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/coreos/go-oidc/v3/oidc"
-
-	"mangrove/internal/store/storetest"
 )
 
 // profileOf reads a user's document.
@@ -56,103 +53,6 @@ func (w *world) setSync(name, mode string) {
 	}
 }
 
-// TestSyncModesWithACertifiedProvider is the mission's table: a person signs in
-// twice, with a profile changed in between, under each mode.
-func TestSyncModesWithACertifiedProvider(t *testing.T) {
-	for _, engine := range storetest.Engines(t) {
-		t.Run(engine, func(t *testing.T) {
-			w := newWorld(t, engine)
-			idp := startUpstream(t, w.url+"/login/callback")
-			const refusal = `{"statusCode":400,"error":"Bad Request","message":"The following user attributes cannot be updated: family_name, name. The connection (%s) must either be a database connection (using the Auth0 store), a passwordless connection (email or sms) or has disabled 'Sync user profile attributes at each login'. For more information, see https://auth0.com/docs/dashboard/guides/connections/configure-connection-sync","errorCode":"operation_not_supported"}`
-
-			first := map[string]any{
-				"name": "Pia Lind", "given_name": "Pia", "family_name": "Lind", "nickname": "pia", "picture": "https://idp.example/1.png",
-				"email": "Pia@Idp.example", "email_verified": true, "locale": "sv", "groups": []string{"a"},
-			}
-			second := maps.Clone(first)
-			second["name"], second["family_name"], second["email"] = "Pia Berg", "Berg", "berg@idp.example"
-			delete(second, "given_name")
-
-			for _, c := range []struct {
-				mode    string
-				shown   string // of the option before the first login; "" is absent
-				changes bool   // the second login overwrites
-				refused bool   // the PATCH is
-			}{
-				{mode: "", changes: true, refused: true},
-				{mode: "on_each_login", changes: true, refused: true},
-				{mode: "on_first_login"},
-				{mode: "never_on_login"},
-			} {
-				name := "acme-" + strings.ReplaceAll(c.mode, "_", "-")
-				name = strings.TrimSuffix(name, "-")
-				sub := "u|" + name // a bar in a subject must do no harm
-				idp.set(sub, first)
-				before := c.mode
-				if c.mode == "never_on_login" {
-					before = "on_first_login" // somebody has to be known to be left alone
-				}
-				idp.connect(w, name, before)
-				a := w.newApplication(name)
-				b := w.newBrowser()
-				in, refusedQuery := a.signIn(b, name, sub)
-				if in == nil {
-					t.Fatalf("%s: first login: %v", name, refusedQuery)
-				}
-				id := "oidc|" + name + "|" + sub
-				if in.subject != id || in.claims["name"] != "Pia Lind" || in.info["given_name"] != "Pia" || in.info["email"] != "Pia@Idp.example" {
-					t.Fatalf("%s: first login: %+v", name, in)
-				}
-				created := w.profileOf(id)
-				want(t, name+" created", created, map[string]any{
-					"name": "Pia Lind", "given_name": "Pia", "family_name": "Lind", "nickname": "pia", "picture": "https://idp.example/1.png",
-					"email": "Pia@Idp.example", "email_verified": true, "locale": "sv", "groups": nil, "logins_count": 1.0,
-				})
-
-				status, body := w.call("PATCH", "/api/v2/users/"+url.PathEscape(id), `{"name":"Edited","family_name":"By hand","user_metadata":{"kept":true}}`)
-				switch {
-				case c.refused && (status != 400 || body != fmt.Sprintf(refusal, name)):
-					t.Fatalf("%s: PATCH: %d %s", name, status, body)
-				case !c.refused && status != 200:
-					t.Fatalf("%s: PATCH: %d %s", name, status, body)
-				}
-				expect := map[string]any{"name": "Pia Lind", "family_name": "Lind", "user_metadata": nil}
-				if !c.refused {
-					expect = map[string]any{"name": "Edited", "family_name": "By hand", "user_metadata": map[string]any{"kept": true}}
-				}
-				want(t, name+" after the PATCH", w.profileOf(id), expect)
-
-				if c.mode == "never_on_login" {
-					w.setSync(name, c.mode)
-				}
-				idp.set(sub, second)
-				if in, q := a.signIn(w.newBrowser(), name, sub); in == nil {
-					t.Fatalf("%s: second login: %v", name, q)
-				}
-				expect["email"], expect["given_name"], expect["logins_count"] = "Pia@Idp.example", "Pia", 2.0
-				if c.changes {
-					expect = map[string]any{
-						"name": "Pia Berg", "family_name": "Berg", "given_name": nil, "nickname": "pia",
-						"email": "berg@idp.example", "email_verified": true, "logins_count": 2.0,
-					}
-				}
-				want(t, name+" after the second login", w.profileOf(id), expect)
-
-				if c.mode == "never_on_login" {
-					idp.set("stranger", first)
-					in, q := a.signIn(w.newBrowser(), name, "stranger")
-					if in != nil || q.Get("error") != "access_denied" || !strings.Contains(q.Get("error_description"), "creates no users") {
-						t.Fatalf("%s: a stranger: %v %v", name, in, q)
-					}
-					if status, _ := w.call("GET", "/api/v2/users/"+url.PathEscape("oidc|"+name+"|stranger"), ""); status != 404 {
-						t.Fatalf("%s: the stranger is there: %d", name, status)
-					}
-				}
-			}
-		})
-	}
-}
-
 // want compares members; nil means absent.
 func want(t *testing.T, what string, got, expect map[string]any) {
 	t.Helper()
@@ -168,41 +68,6 @@ func want(t *testing.T, what string, got, expect map[string]any) {
 			t.Errorf("%s: %s is %v, want %v", what, k, g, v)
 		}
 	}
-}
-
-// TestALoginThatChangesNothingWritesNoProfile: only the login record moves.
-func TestALoginThatChangesNothingWritesNoProfile(t *testing.T) {
-	w := newWorld(t, storetest.SQLite)
-	idp := startUpstream(t, w.url+"/login/callback")
-	idp.set("u", map[string]any{"name": "Pia", "email": "p@idp.example"})
-	idp.connect(w, "acme", "")
-	a := w.newApplication("acme")
-	etag := func() string {
-		req, err := w.sdk.NewRequest(t.Context(), "GET", w.url+"/api/v2/users/oidc%7Cacme%7Cu", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res, err := w.sdk.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res.Body.Close()
-		return res.Header.Get("ETag")
-	}
-	if in, q := a.signIn(w.newBrowser(), "acme", "u"); in == nil {
-		t.Fatal(q)
-	}
-	before := etag()
-	if before == "" {
-		t.Fatal("a user has no ETag")
-	}
-	if in, q := a.signIn(w.newBrowser(), "acme", "u"); in == nil {
-		t.Fatal(q)
-	}
-	if after := etag(); after != before {
-		t.Errorf("the version went from %s to %s", before, after)
-	}
-	want(t, "the login record", w.profileOf("oidc|acme|u"), map[string]any{"logins_count": 2.0})
 }
 
 // TestDatabaseSignInPage: sign up in public, sign in on the page, be signed in
