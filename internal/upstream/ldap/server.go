@@ -63,6 +63,9 @@ func (d *directory) close() {
 // ask has fn ask the servers in turn, until one answers: those that did not answer
 // lately come last. fn's *silence means that the server did not.
 func (d *directory) ask(ctx context.Context, fn func(ctx context.Context, s *server) error) error {
+	if err := ctx.Err(); err != nil { // an idle connection could answer before it is cut
+		return upstream.ErrUnreachable.Because(err)
+	}
 	// One that is silent must not leave those behind it without time.
 	ctx, cancel := context.WithTimeout(ctx, d.Timeout*time.Duration(min(len(d.servers), 3)))
 	defer cancel()

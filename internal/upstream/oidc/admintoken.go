@@ -9,6 +9,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"mangrove/internal/connection"
+	"mangrove/internal/upstream/fetched"
 )
 
 // adminSpare is how long before its end a token of an administrator is renewed.
@@ -27,23 +28,18 @@ func (w Workspace) adminToken(ctx context.Context, c *connection.Connection, o w
 	if o.adminRefresh == "" {
 		return "", nil
 	}
-	var access string
+	now := w.k.now()
 	// The refresh token is part of the key: another one belongs to another grant.
-	err := w.k.adminTokens.with(ctx, c.ID+"|"+o.adminRefresh, func(e *entry[oauth2.Token]) error {
-		if e.value.AccessToken == "" || !w.k.now().Add(adminSpare).Before(e.value.Expiry) {
-			fresh, err := w.renew(ctx, c, o.adminRefresh)
-			if err != nil {
-				return err
-			}
-			e.value, e.at = *fresh, w.k.now()
-		}
-		access = e.value.AccessToken
-		return nil
-	})
-	return access, err
+	token, err := w.k.adminTokens.Get(ctx, c.ID+"|"+o.adminRefresh, now, func(t oauth2.Token, _ fetched.Age) bool {
+		return t.AccessToken == "" || !now.Add(adminSpare).Before(t.Expiry)
+	}, func(ctx context.Context) (oauth2.Token, error) { return w.renew(ctx, c, o.adminRefresh) })
+	if err != nil {
+		return "", waited(err)
+	}
+	return token.AccessToken, nil
 }
 
-func (w Workspace) renew(ctx context.Context, c *connection.Connection, refresh string) (*oauth2.Token, error) {
+func (w Workspace) renew(ctx context.Context, c *connection.Connection, refresh string) (oauth2.Token, error) {
 	cfg := oauth2.Config{
 		ClientID: c.Upstream().ClientID, ClientSecret: c.Upstream().ClientSecret,
 		Endpoint: oauth2.Endpoint{TokenURL: google(c).TokenEndpoint, AuthStyle: oauth2.AuthStyleInParams},
@@ -53,11 +49,11 @@ func (w Workspace) renew(ctx context.Context, c *connection.Connection, refresh 
 	if err != nil {
 		var answered *oauth2.RetrieveError
 		if errors.As(err, &answered) {
-			return nil, errConfig.Because(fmt.Errorf("admin_refresh_token: status %d", answered.Response.StatusCode))
+			return oauth2.Token{}, errConfig.Because(fmt.Errorf("admin_refresh_token: status %d", answered.Response.StatusCode))
 		}
-		return nil, errUnreachable.Because(fmt.Errorf("admin_refresh_token: %w", bare(err)))
+		return oauth2.Token{}, errUnreachable.Because(fmt.Errorf("admin_refresh_token: %w", bare(err)))
 	}
 	// The library counts with the clock of the process.
 	token.Expiry = w.k.now().Add(time.Duration(token.ExpiresIn) * time.Second)
-	return token, nil
+	return *token, nil
 }

@@ -12,6 +12,7 @@ import (
 	"mangrove/internal/connection"
 	"mangrove/internal/profile"
 	"mangrove/internal/upstream"
+	"mangrove/internal/upstream/fetched"
 )
 
 // Refusals under the names of this package.
@@ -30,10 +31,10 @@ type Connector struct {
 	client    *http.Client
 	now       func() time.Time
 	rand      io.Reader
-	providers cache[provider]
-	keySets   cache[keys]
+	providers fetched.Cache[provider]
+	keySets   fetched.KeySets
 	// adminTokens are of Google's Admin Directory (admintoken.go).
-	adminTokens cache[oauth2.Token]
+	adminTokens fetched.Cache[oauth2.Token]
 }
 
 var (

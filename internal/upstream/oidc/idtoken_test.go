@@ -1,16 +1,18 @@
 package oidc
 
 import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"testing"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-
-	"crypto/ecdsa"
-	"crypto/elliptic"
 
 	"mangrove/internal/connection"
 	"mangrove/internal/strictjson"
@@ -94,8 +96,13 @@ func FuzzIDToken(f *testing.F) {
 	}
 	k := New(http.DefaultClient, func() time.Time { return now }, rand.Reader)
 	p := provider{Issuer: "https://a.example", JWKSURI: "https://a.example/jwks"}
-	e := k.keySets.entry(p.JWKSURI)
-	e.value, e.at = keys{{Key: &private.PublicKey}}, now
+	k.client = &http.Client{Transport: roundTrip(func(*http.Request) *http.Response {
+		set, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &private.PublicKey}}})
+		if err != nil {
+			f.Error(err)
+		}
+		return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(bytes.NewReader(set))}
+	})}
 	o := &connection.OIDCOptions{ClientID: "me"}
 	if _, err := k.verify(f.Context(), o, p, good, "n"); err != nil {
 		f.Fatalf("the twin is refused: %v", err)
@@ -111,3 +118,7 @@ func FuzzIDToken(f *testing.F) {
 		}
 	})
 }
+
+type roundTrip func(*http.Request) *http.Response
+
+func (r roundTrip) RoundTrip(q *http.Request) (*http.Response, error) { return r(q), nil }

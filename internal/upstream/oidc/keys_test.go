@@ -1,16 +1,13 @@
 package oidc
 
 import (
-	"crypto/rsa"
-	"math/big"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"mangrove/internal/fakeidp"
 	"mangrove/internal/upstream"
+	"mangrove/internal/upstream/fetched"
 )
 
 func TestKeyRotation(t *testing.T) {
@@ -20,7 +17,7 @@ func TestKeyRotation(t *testing.T) {
 	if _, err := r.login(); err == nil {
 		t.Error("the set was asked again within the minute")
 	}
-	r.pass(refetchAfter)
+	r.pass(fetched.RefetchAfter)
 	r.mustLogin()
 	if n := r.idp.Count(fakeidp.JWKS); n != 2 {
 		t.Errorf("%d requests for keys", n)
@@ -36,7 +33,7 @@ func TestUnknownKeyAThousandTimes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.pass(refetchAfter)
+	r.pass(fetched.RefetchAfter)
 	for range 1000 {
 		if _, err := r.comeBack(tr); err == nil {
 			t.Fatal("accepted")
@@ -58,7 +55,7 @@ func TestWithdrawnKeyIsForgotten(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.idp.RotateKey()
-	r.pass(keysTTL - time.Minute) // the token itself lives an hour
+	r.pass(fetched.KeysTTL - time.Minute) // the token itself lives an hour
 	if _, err := r.comeBack(tr); err != nil {
 		t.Errorf("before: %v", err)
 	}
@@ -100,7 +97,7 @@ func TestUnknownKeyWhileNobodyAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.pass(refetchAfter)
+	r.pass(fetched.RefetchAfter)
 	r.idp.Rude(fakeidp.ServerFailure, fakeidp.JWKS)
 	for range 100 {
 		if _, err := r.comeBack(tr); err == nil {
@@ -112,14 +109,4 @@ func TestUnknownKeyWhileNobodyAnswers(t *testing.T) {
 	}
 	r.idp.Rude(fakeidp.Polite)
 	r.mustLogin()
-}
-
-// A key that takes minutes to check with is none.
-func TestKeysOfUnusualSize(t *testing.T) {
-	for bits, want := range map[int]bool{1024: false, 2048: true, 16384: true, 16385: false, 1 << 20: false} {
-		n := new(big.Int).SetBit(big.NewInt(1), bits-1, 1)
-		if got := usable(jose.JSONWebKey{Key: &rsa.PublicKey{N: n, E: 65537}}); got != want {
-			t.Errorf("%d bits: %v", bits, got)
-		}
-	}
 }

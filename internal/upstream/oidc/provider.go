@@ -15,6 +15,7 @@ import (
 
 	"mangrove/internal/connection"
 	"mangrove/internal/legal"
+	"mangrove/internal/upstream/fetched"
 )
 
 const (
@@ -133,23 +134,24 @@ func (p provider) check(o *connection.OIDCOptions, back bool) error {
 
 // discover fetches a discovery document, at most once an hour per address.
 func (k *Connector) discover(ctx context.Context, address string) (provider, error) {
-	var p provider
-	err := k.providers.with(ctx, address, func(e *entry[provider]) error {
-		if now := k.now(); e.at.IsZero() || now.Sub(e.at) >= discoveryTTL {
-			raw, err := k.get(ctx, address, "")
-			if err != nil {
-				return errUnreachable.Because(fmt.Errorf("discovery: %w", err))
-			}
-			if e.value, err = parseProvider(raw); err != nil {
-				e.at = time.Time{}
-				return errRefused.Because(fmt.Errorf("discovery: %w", err))
-			}
-			e.at = now
+	now := k.now()
+	p, err := k.providers.Get(ctx, address, now, func(_ provider, age fetched.Age) bool {
+		return age.At.IsZero() || now.Sub(age.At) >= discoveryTTL
+	}, func(ctx context.Context) (provider, error) {
+		raw, err := k.get(ctx, address, "")
+		if err != nil {
+			return provider{}, errUnreachable.Because(fmt.Errorf("discovery: %w", err))
 		}
-		p = e.value
-		return nil
+		p, err := parseProvider(raw)
+		if err != nil {
+			return provider{}, errRefused.Because(fmt.Errorf("discovery: %w", err))
+		}
+		return p, nil
 	})
-	return p, err
+	if err != nil {
+		return provider{}, waited(err)
+	}
+	return p, nil
 }
 
 // parseProvider reads a metadata document; doubled members are refused.

@@ -53,6 +53,7 @@ const (
 	// A client secret is used for this long; Apple takes them for up to six months.
 	appleSecretLife = time.Hour
 	appleSecretTail = 5 * time.Minute
+	maxSecrets      = 64 // that are kept
 )
 
 // secrets keeps client secrets that were made, by what they were made of.
@@ -83,7 +84,7 @@ func appleSecret(k *Connector, o strictjson.Document) (string, error) {
 	if s.token, err = signAppleSecret(team, kid, client, key, now, s.expires); err != nil {
 		return "", err
 	}
-	if k.secrets.made == nil || len(k.secrets.made) >= maxKeySets {
+	if k.secrets.made == nil || len(k.secrets.made) >= maxSecrets {
 		k.secrets.made = map[[sha256.Size]byte]madeSecret{}
 	}
 	k.secrets.made[id] = s

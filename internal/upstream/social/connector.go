@@ -14,6 +14,7 @@ import (
 	"mangrove/internal/session"
 	"mangrove/internal/strictjson"
 	"mangrove/internal/upstream"
+	"mangrove/internal/upstream/fetched"
 )
 
 // Refusals under the names of this package.
@@ -37,7 +38,7 @@ type Connector struct {
 	now     func() time.Time
 	rand    io.Reader
 	scripts *script.Engine
-	keySets keySets
+	keySets fetched.KeySets
 	secrets secrets
 }
 

@@ -8,6 +8,6 @@
 // attributes (mapper.go), which scope follows from the flags (scope.go), OAuth 1.0a
 // (oauth1.go), custom connections and their scripts (custom.go, scripts.go).
 // Does not own: what a login does to a profile (profile), browser state (login).
-// May import: errs, profile, connection, session, strictjson, upstream, script,
+// May import: errs, profile, connection, session, strictjson, upstream, upstream/fetched, script,
 // go-jose, dghubble/oauth1, json.
 package social

@@ -2,31 +2,23 @@ package social
 
 import (
 	"context"
-	"crypto/rsa"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	jsonv2 "github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"mangrove/internal/strictjson"
+	"mangrove/internal/upstream/fetched"
 )
 
-const (
-	// skew is how far the provider's clock may be behind or ahead of ours.
-	skew = time.Minute
-	// keysTTL is how long a key that its provider has withdrawn is still believed.
-	keysTTL = time.Hour
-	// refetchAfter is how often at most an unknown key makes us ask again.
-	refetchAfter = time.Minute
-)
+// skew is how far the provider's clock may be behind or ahead of ours.
+const skew = time.Minute
 
 // algorithms that an ID token may be signed with, where its signature counts.
 var algorithms = []jose.SignatureAlgorithm{jose.RS256, jose.ES256}
@@ -112,104 +104,26 @@ func (k *Connector) verified(ctx context.Context, p *Provider, o strictjson.Docu
 	if err != nil {
 		return nil, errConfig.Because(err)
 	}
-	for _, again := range []bool{false, true} {
-		set, err := k.keySets.at(ctx, to.String(), k.now(), again, func() ([]jose.JSONWebKey, error) {
-			got, err := k.ask(ctx, jwksEndpoint, http.MethodGet, to, nil, "")
-			if err != nil {
-				return nil, err
-			}
-			return parseKeys(got.body)
-		})
+	payload, ok, err := k.keySets.Verify(ctx, to.String(), k.now(), jws, func(ctx context.Context) (fetched.Keys, error) {
+		got, err := k.ask(ctx, jwksEndpoint, http.MethodGet, to, nil, "")
 		if err != nil {
 			return nil, err
 		}
-		h := jws.Signatures[0].Header
-		for _, key := range set {
-			if h.KeyID != "" && key.KeyID != h.KeyID || key.Algorithm != "" && key.Algorithm != h.Algorithm {
-				continue
-			}
-			if payload, err := jws.Verify(key.Key); err == nil {
-				return payload, nil
-			}
-		}
-	}
-	return nil, errRefused.Because(errors.New("id token: no key of the provider verifies the signature"))
-}
-
-func parseKeys(raw []byte) ([]jose.JSONWebKey, error) {
-	var doc struct {
-		Keys []jsontext.Value `json:"keys"`
-	}
-	if err := jsonv2.Unmarshal(raw, &doc); err != nil {
-		return nil, errRefused.Because(errors.New("jwks: not a key set"))
-	}
-	var set []jose.JSONWebKey
-	for _, j := range doc.Keys {
-		var key jose.JSONWebKey
-		if key.UnmarshalJSON(j) == nil && key.Valid() && key.IsPublic() && (key.Use == "" || key.Use == "sig") && fits(key) {
-			set = append(set, key)
-		}
-	}
-	return set, nil
-}
-
-// maxRSABits: a signature by a key of a million bits takes minutes to check.
-const maxRSABits = 16384
-
-func fits(key jose.JSONWebKey) bool {
-	k, ok := key.Key.(*rsa.PublicKey)
-	return !ok || k.N.BitLen() <= maxRSABits
-}
-
-// keySets keeps the key sets of addresses. One caller at a time asks for a set.
-type keySets struct {
-	mu   sync.Mutex
-	sets map[string]*keySet
-}
-
-type keySet struct {
-	turn chan struct{} // holds one token while somebody works on the set
-	keys []jose.JSONWebKey
-	at   time.Time // when the keys were fetched; zero: never
-	// tried is when they were asked for last, with or without success.
-	tried time.Time
-}
-
-// maxKeySets bounds the memory: addresses come from options.
-const maxKeySets = 64
-
-func (s *keySets) of(address string) *keySet {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e := s.sets[address]; e != nil {
-		return e
-	}
-	if s.sets == nil || len(s.sets) >= maxKeySets {
-		s.sets = map[string]*keySet{} // what is needed again is fetched again
-	}
-	e := &keySet{turn: make(chan struct{}, 1)}
-	s.sets[address] = e
-	return e
-}
-
-// at are the keys at an address. again: those that we had did not do.
-func (s *keySets) at(ctx context.Context, address string, now time.Time, again bool, fetch func() ([]jose.JSONWebKey, error)) ([]jose.JSONWebKey, error) {
-	e := s.of(address)
-	select {
-	case e.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, errUnreachable.Because(ctx.Err())
-	}
-	defer func() { <-e.turn }()
-	if e.at.IsZero() || now.Sub(e.at) >= keysTTL || again && now.Sub(e.tried) >= refetchAfter {
-		e.tried = now
-		keys, err := fetch()
+		set, err := fetched.ParseKeys(got.body)
 		if err != nil {
-			return nil, err
+			return nil, errRefused.Because(err)
 		}
-		e.keys, e.at = keys, now
+		return set, nil
+	})
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return nil, errUnreachable.Because(err)
+	case err != nil:
+		return nil, err
+	case !ok:
+		return nil, errRefused.Because(errors.New("id token: no key of the provider verifies the signature"))
 	}
-	return e.keys, nil
+	return payload, nil
 }
 
 // sameSubject refuses a profile of somebody else than the ID token's (OpenID
