@@ -182,3 +182,33 @@ func (l *late) SendLetter(ctx context.Context, x letter.Letter) error {
 	l.meanwhile()
 	return l.postbox.SendLetter(ctx, x)
 }
+
+// Whoever waits for a code does not wait for the next look.
+func TestWakeLetters(t *testing.T) {
+	out := make(herald)
+	w, r, _ := posting(t, out)
+	r.Poll = time.Hour
+	w.post(letter.Letter{})
+	r.Start()
+	<-out
+	w.post(letter.Letter{})
+	r.WakeLetters()
+	<-out
+	if err := r.Stop(bg); err != nil {
+		t.Error(err)
+	}
+}
+
+// herald tells of every letter.
+type herald chan struct{}
+
+func (herald) Terms(context.Context, string, string) (letter.Terms, error) {
+	return letter.Terms{}, nil
+}
+
+func (h herald) SendLetter(context.Context, letter.Letter) error {
+	h <- struct{}{}
+	return nil
+}
+
+func (herald) SendImportReport(context.Context, job.ImportReport) error { return nil }

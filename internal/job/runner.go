@@ -111,7 +111,17 @@ func (r *Runner) init() {
 // Wake tells the runner that there may be a job. It never blocks.
 func (r *Runner) Wake() {
 	r.init()
-	for _, wake := range r.wake {
+	rouse(r.wake[:])
+}
+
+// WakeLetters tells the runner that there may be a letter. It never blocks.
+func (r *Runner) WakeLetters() {
+	r.init()
+	rouse(r.wake[len(lanes):])
+}
+
+func rouse(loops []chan struct{}) {
+	for _, wake := range loops {
 		select {
 		case wake <- struct{}{}:
 		default:

@@ -104,10 +104,18 @@ func (f *Flow) federate(w http.ResponseWriter, r *http.Request, p *pass, c *conn
 	if err != nil {
 		return f.deny(w, r, p, c, err)
 	}
-	// The provider may have taken seconds: the connection is read again.
-	c, why, err := f.stillAllowed(ctx, p)
+	return f.verified(w, r, p, result)
+}
+
+// verified goes on after a connector, which may have taken seconds: the connection is
+// read again.
+func (f *Flow) verified(w http.ResponseWriter, r *http.Request, p *pass, result upstream.Result) error {
+	c, why, err := f.stillAllowed(r.Context(), p)
 	if err != nil {
 		return err
+	}
+	if why == nil && p.unasked && !c.Upstream().IDPInitiated.Enabled {
+		why = errNotBegun
 	}
 	if why != nil {
 		f.refused(r, p.req.ClientID, c, why.Description)

@@ -3,6 +3,7 @@ package login
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"mangrove/internal/connection"
 	"mangrove/internal/oauth"
@@ -22,7 +23,10 @@ func (f *Flow) ThroughDirectory(ctx context.Context, c *connection.Connection, n
 	}
 	check := func(ctx context.Context, count func(who string) error) (profile.Claims, profile.Value, error) {
 		r, err := d.SignIn(ctx, c, name, password, count)
-		if errors.Is(err, upstream.ErrWrongCredentials) {
+		switch {
+		case errors.Is(err, upstream.ErrNobody):
+			err = user.ErrWrongPassword.Because(fmt.Errorf("%w: %w", user.ErrNobody, err))
+		case errors.Is(err, upstream.ErrWrongCredentials):
 			err = user.ErrWrongPassword.Because(err)
 		}
 		return r.Claims, r.Tokens, err

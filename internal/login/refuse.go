@@ -20,6 +20,7 @@ var (
 	errDisabled        = &oauth.AuthorizeError{Code: "invalid_request", Description: "the connection was disabled"}
 	errNothing         = &oauth.AuthorizeError{Code: "invalid_request", Description: "no connections enabled for the client"}
 	errOtherConnection = &oauth.AuthorizeError{Code: "invalid_request", Description: "the answer came to the address of another connection"}
+	errNotBegun        = &oauth.AuthorizeError{Code: "invalid_request", Description: "the identity provider may not begin logins of the connection"}
 	errBlocked         = &oauth.AuthorizeError{Code: "unauthorized", Description: user.ErrBlocked.Text}
 )
 

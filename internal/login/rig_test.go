@@ -70,6 +70,8 @@ type rig struct {
 	question consent.Question
 	// request changes what /authorize hands to Start.
 	request func(*oauth.AuthorizeRequest)
+	// during happens while the asserter judges an answer that nobody asked for.
+	during func()
 }
 
 func (r *rig) Settings(ctx context.Context) (*tenant.Settings, error) {
@@ -154,7 +156,7 @@ func newRig(t *testing.T) *rig {
 		PublicURL: r.url, Clients: r.store, Connections: r.store, Users: r.users, UserStore: r.store, Sessions: r.store,
 		Tickets: r.tickets, Tenant: r, Devices: r.store, Approvals: r.store, Consents: r.store,
 		Question: r.asked, SignOut: r.signOut,
-		Connectors: map[string]upstream.Connector{"oidc": connector, "samlp": asserter{}, "ip": office{}, "custom": steward{}, "pingfederate": speaker{}}, Page: pages, Audit: r, Now: r.now, Rand: rand.Reader,
+		Connectors: map[string]upstream.Connector{"oidc": connector, "samlp": asserter{r}, "ip": office{}, "custom": steward{}, "pingfederate": speaker{}}, Page: pages, Audit: r, Now: r.now, Rand: rand.Reader,
 		Respond: func(w http.ResponseWriter, q *http.Request, req oauth.AuthorizeRequest, s session.Session) error {
 			http.Redirect(w, q, req.RedirectURI+"?"+url.Values{"user": {s.UserID}, "sid": {s.ID}, "connection": {s.ConnectionID}, "state": {req.State}}.Encode(), http.StatusFound)
 			return nil

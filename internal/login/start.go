@@ -33,7 +33,8 @@ func (f *Flow) Start(w http.ResponseWriter, r *http.Request, req oauth.Authorize
 	ws, err := f.waysFor(ctx, req)
 	var refused *oauth.AuthorizeError
 	if errors.As(err, &refused) {
-		f.refused(r, req.ClientID, nil, refused.Description)
+		named, _ := f.d.Connections.ConnectionByName(ctx, req.Connection) // for the record; nil where there is none
+		f.refused(r, req.ClientID, named, refused.Description)
 		return f.d.RespondError(w, r, req, refused)
 	}
 	if err != nil {

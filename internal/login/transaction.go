@@ -97,6 +97,8 @@ type pass struct {
 	req    oauth.AuthorizeRequest
 	prog   progress
 	client *client.Client
+	// unasked: the provider began it, and the connection has to allow that to the end.
+	unasked bool
 }
 
 // open finds the transaction of a state, if this browser began it and the

@@ -22,7 +22,7 @@ import (
 // asserter is a connector as those of SAML are to the flow: it leaves by a form,
 // its state is a RelayState, and it may begin a login itself. What it is told as
 // SAMLResponse is the person.
-type asserter struct{}
+type asserter struct{ r *rig }
 
 func (asserter) Depart(_ context.Context, _ *connection.Connection, s upstream.Start) (upstream.Departure, error) {
 	return upstream.Departure{
@@ -38,7 +38,10 @@ func (asserter) Callback(_ context.Context, _ *connection.Connection, _ upstream
 	return asserted(got)
 }
 
-func (asserter) Unsolicited(_ context.Context, _ *connection.Connection, _ upstream.Start, got url.Values) (upstream.Result, error) {
+func (a asserter) Unsolicited(_ context.Context, _ *connection.Connection, _ upstream.Start, got url.Values) (upstream.Result, error) {
+	if a.r.during != nil {
+		a.r.during()
+	}
 	return asserted(got)
 }
 

@@ -53,23 +53,24 @@ func (f *Flow) comeUnasked(w http.ResponseWriter, r *http.Request, got url.Value
 		}
 		return err
 	}
-	p := &pass{req: req, client: app}
+	p := &pass{req: req, client: app, unasked: true}
 	if err := f.create(w, r, p); err != nil {
 		return err
 	}
 	p.prog.trip = trip{ConnectionID: c.ID}
-	if c, why, err := f.stillAllowed(ctx, p); err != nil || why != nil {
-		if why != nil {
-			f.refused(r, req.ClientID, c, why.Description)
-			return f.d.RespondError(w, r, req, why)
-		}
+	c, why, err := f.stillAllowed(ctx, p)
+	if err != nil {
 		return err
+	}
+	if why != nil {
+		f.refused(r, req.ClientID, c, why.Description)
+		return f.d.RespondError(w, r, req, why)
 	}
 	result, err := k.Unsolicited(ctx, c, upstream.Start{CallbackURL: f.callback}, got)
 	if err != nil {
 		return f.deny(w, r, p, c, err)
 	}
-	return f.arrive(w, r, p, c, result)
+	return f.verified(w, r, p, result)
 }
 
 // wish is the authorization request that idpinitiated stands for; false: it names

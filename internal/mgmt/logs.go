@@ -14,6 +14,7 @@ import (
 	"mangrove/internal/errs"
 	"mangrove/internal/profile"
 	"mangrove/internal/schema"
+	"mangrove/internal/user"
 	"mangrove/internal/web"
 )
 
@@ -156,21 +157,26 @@ func (a *api) getLog(w http.ResponseWriter, r *http.Request, _ *caller) error {
 	if err != nil {
 		return err
 	}
-	around, err := a.surroundings(r, &e)
+	shown, err := a.showLogs(r, []audit.Event{e}, fields{})
 	if err != nil {
 		return err
 	}
-	web.WriteJSON(w, http.StatusOK, web.TypeJSON, json.RawMessage(logJSON(&e, around)))
+	web.WriteJSON(w, http.StatusOK, web.TypeJSON, json.RawMessage(shown[1:len(shown)-1]))
 	return nil
 }
 
 func (a *api) showLogs(r *http.Request, events []audit.Event, f fields) ([]byte, error) {
+	names, err := a.userNames(r, events)
+	if err != nil {
+		return nil, err
+	}
 	shown := make([]json.RawMessage, len(events))
 	for i := range events {
 		around, err := a.surroundings(r, &events[i])
 		if err != nil {
 			return nil, err
 		}
+		around.userName = names[events[i].UserID]
 		if shown[i], err = f.apply(logJSON(&events[i], around)); err != nil {
 			return nil, err
 		}
@@ -178,11 +184,48 @@ func (a *api) showLogs(r *http.Request, events []audit.Event, f fields) ([]byte,
 	return array(shown), nil
 }
 
-// surroundings is what a record shows of the client and the connection as they
-// are now; zero when they are gone.
+// userNames are the names of the users of the events, by user_id. Whoever was
+// deleted has none any more: the log keeps no names.
+func (a *api) userNames(r *http.Request, events []audit.Event) (map[string]string, error) {
+	names := map[string]string{}
+	var ids []user.ID
+	for i := range events {
+		id := events[i].UserID
+		if _, known := names[id]; id != "" && !known {
+			names[id] = ""
+			ids = append(ids, user.ID(id))
+		}
+	}
+	views, err := a.UserStore.Views(r.Context(), ids)
+	if err != nil {
+		return nil, err
+	}
+	for i := range views {
+		names[string(views[i].ID)] = logName(views[i].Attributes)
+	}
+	return names, nil
+}
+
+// logName is what a log calls somebody with these attributes: what they sign in
+// with, else their name.
+func logName(attributes []byte) string {
+	var m map[string]json.RawMessage
+	if json.Unmarshal(attributes, &m) != nil {
+		return ""
+	}
+	for _, name := range []string{profile.Username, profile.Email, profile.PhoneNumber, profile.Name} {
+		if text, ok := schema.Text(m[name]); ok && text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// surroundings is what a record shows of the client, the connection and the user as
+// they are now; zero when they are gone.
 type surroundings struct {
-	clientName, connection string
-	strategy               connection.Strategy
+	clientName, connection, userName string
+	strategy                         connection.Strategy
 }
 
 func (a *api) surroundings(r *http.Request, e *audit.Event) (out surroundings, err error) {
@@ -216,7 +259,14 @@ func logJSON(e *audit.Event, around surroundings) []byte {
 	if e.Type == audit.ClientGrantOK {
 		details, audience, scope = null, detail(e.Details, "audience"), detail(e.Details, "scope")
 	}
-	if len(details) == 0 {
+	switch {
+	case len(details) > 0:
+	case strings.HasPrefix(e.Type, "f") && e.Description != "": // failures say why in both places
+		var why, o object
+		why.text("message", e.Description)
+		o.raw("error", why.end())
+		details = o.end()
+	default:
 		details = null
 	}
 	name := e.Connection
@@ -239,7 +289,7 @@ func logJSON(e *audit.Event, around surroundings) []byte {
 	o.raw("hostname", null)
 	o.raw("details", details)
 	o.text("user_id", e.UserID)
-	o.text("user_name", "")
+	o.text("user_name", around.userName)
 	o.text("user_agent", e.UserAgent)
 	o.raw("audience", audience)
 	o.raw("scope", scope)

@@ -111,7 +111,14 @@ func (e *Endpoints) refuse(w http.ResponseWriter, r *http.Request, req oauth.Aut
 		if silent(req) {
 			kind = audit.SilentFailed
 		}
-		e.recordFailure(ctx, kind, actorOf(r, c.ID), refusal.Description)
+		event := e.event(kind, actorOf(r, c.ID))
+		event.Description = refusal.Description
+		if req.Connection != "" {
+			if conn, err := e.d.Connections.ConnectionByName(ctx, req.Connection); err == nil {
+				event.Connection, event.ConnectionID = conn.Name, conn.ID
+			}
+		}
+		e.recordRefusal(ctx, event)
 	}
 	if c.Settings().KeepsErrors {
 		e.renderPage(w, r, refusal)

@@ -14,11 +14,17 @@ import (
 var (
 	// ErrInternalAddress: the name or the literal leads to an address that is
 	// not on the public Internet and not on the allow list.
-	ErrInternalAddress = errors.New("internal address, which --outbound-allow does not name")
+	ErrInternalAddress error = internal{}
 	// ErrPort: a port below 1024 that is neither 80 nor 443, so that no mail
 	// server, shell or name server can be spoken to.
 	ErrPort = errors.New("port below 1024 that is not of the protocol")
 )
+
+// internal is known by its method to those who do not import this package.
+type internal struct{}
+
+func (internal) Error() string  { return "internal address, which --outbound-allow does not name" }
+func (internal) Internal() bool { return true }
 
 // closed4 are the IPv4 networks that are not the public Internet (RFC 6890 and
 // the IANA special-purpose registry).

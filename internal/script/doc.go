@@ -1,7 +1,7 @@
 // Package script runs JavaScript that operators write, in a sandbox: profile
 // scripts of social connections, action scripts of custom databases.
 //
-// Owns: the engine and its limits (engine.go, limits.go), one run and its event
+// Owns: the engine and its limits (engine.go, limits.go), what becomes of runs that nothing stops (watch.go), one run and its event
 // loop (run.go), its virtual machine (machine.go), whether a source can be read
 // (check.go), what a script can reach (host.go, http.go, js/), what a failure is
 // called (failure.go), what must not be told (mask.go).

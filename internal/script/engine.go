@@ -23,6 +23,7 @@ type Engine struct {
 	rand   io.Reader
 	slots  chan struct{}
 	grace  time.Duration // after Limits.Time, before a run is given up
+	watch  watch
 	// spare holds a machine that no script has seen, for spareLife at most.
 	spare     chan *machine
 	spareLife time.Duration
@@ -38,7 +39,10 @@ func New(client *http.Client, rand io.Reader, atOnce int) *Engine {
 	if atOnce <= 0 {
 		atOnce = DefaultAtOnce
 	}
-	return &Engine{client: client, rand: rand, slots: make(chan struct{}, atOnce), grace: time.Second, spare: make(chan *machine, 1), spareLife: spareLife}
+	return &Engine{
+		client: client, rand: rand, slots: make(chan struct{}, atOnce), grace: time.Second, watch: newWatch(atOnce),
+		spare: make(chan *machine, 1), spareLife: spareLife,
+	}
 }
 
 // Call is one script to run.
@@ -78,20 +82,25 @@ func (e *Engine) Run(ctx context.Context, c Call) (Outcome, error) {
 	limits := c.Limits.orDefaults()
 	ctx, cancel := context.WithTimeout(ctx, limits.Time)
 	defer cancel()
-	select {
-	case e.slots <- struct{}{}:
-	case <-ctx.Done():
-		if errors.Is(ctx.Err(), context.Canceled) {
-			return Outcome{}, ctx.Err()
-		}
-		return Outcome{}, &Failure{Kind: Busy, Message: "all sandboxes are in use"}
+	p, err := e.watch.enter(c.Source)
+	if err != nil {
+		return Outcome{}, err
 	}
+	free, err := e.slot(ctx, p)
+	if err != nil {
+		e.watch.leave(p)
+		return Outcome{}, err
+	}
+	var fate fate
 	r := &run{engine: e, call: c, limits: limits, mask: newMask(c.Secrets), happened: make(chan event, limits.Requests)}
 	done := make(chan error, 1)
 	// A goroutine of its own: the stack that a deep recursion makes grow goes with it.
 	go func() {
-		defer func() { <-e.slots }()
-		done <- r.whole(ctx)
+		defer free()
+		defer e.watch.leave(p)
+		answer := r.whole(ctx)
+		e.watch.ended(p, &fate)
+		done <- answer
 		if r.machine != nil {
 			r.machine.close()
 		}
@@ -99,7 +108,10 @@ func (e *Engine) Run(ctx context.Context, c Call) (Outcome, error) {
 	}()
 	ended, err := e.await(ctx, done)
 	if !ended {
-		return Outcome{}, &Failure{Kind: TooLong, Message: fmt.Sprintf("no answer within %s, and it does not stop", limits.Time)}
+		if e.watch.lose(p, &fate) {
+			free()
+		}
+		return Outcome{}, &Failure{Kind: TooLong, Message: fmt.Sprintf("no answer within %s, and it does not stop: it uses a core until it does, or the server restarts", limits.Time)}
 	}
 	if err != nil {
 		return Outcome{Console: r.console}, err
@@ -107,8 +119,39 @@ func (e *Engine) Run(ctx context.Context, c Call) (Outcome, error) {
 	return Outcome{Result: r.result, Console: r.console}, nil
 }
 
+// slot waits for a place for a run: its script's share first, then one of all. The
+// function gives both back, once, however often it is called.
+func (e *Engine) slot(ctx context.Context, p *program) (free func(), err error) {
+	taken := 0
+	free = func() {
+		if taken > 1 {
+			<-e.slots
+		}
+		if taken > 0 {
+			<-p.share
+		}
+	}
+	for _, place := range []chan struct{}{p.share, e.slots} {
+		select {
+		case place <- struct{}{}:
+			taken++
+		case <-ctx.Done():
+			free()
+			if errors.Is(ctx.Err(), context.Canceled) {
+				return nil, ctx.Err()
+			}
+			return nil, &Failure{Kind: Busy, Message: "all sandboxes are in use"}
+		}
+	}
+	if err := e.watch.admit(p); err != nil { // it may have been lost while this one waited
+		free()
+		return nil, err
+	}
+	return sync.OnceFunc(free), nil
+}
+
 // await waits for the end of a run. There are walks within the engine that see no
-// interrupt; nobody has to wait for one of these, but it keeps its slot.
+// interrupt; nobody has to wait for one of these (watch.go).
 func (e *Engine) await(ctx context.Context, done <-chan error) (ended bool, err error) {
 	select {
 	case err = <-done:

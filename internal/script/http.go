@@ -119,5 +119,10 @@ func unreachable(ctx context.Context, err error) response {
 	if errors.As(err, &wrapped) {
 		err = wrapped.Err
 	}
-	return response{Error: "The request failed: " + clip(err.Error(), 200), Code: "ECONNREFUSED"}
+	code := "ECONNREFUSED"
+	var guarded interface{ Internal() bool }
+	if errors.As(err, &guarded) && guarded.Internal() {
+		code = "EACCES"
+	}
+	return response{Error: "The request failed: " + clip(err.Error(), 200), Code: code}
 }

@@ -165,6 +165,7 @@ func TestRequests(t *testing.T) {
 		{`const fetch = require('node-fetch@2'); const r = await fetch(U + '/missing'); return [r.ok, r.status, typeof await r.text()]`, `[false,404,"string"]`},
 		{`const r = await fetch(U); await r.text(); return r.json().catch((e) => e.name)`, `"TypeError"`},
 		{`return fetch('http://127.0.0.1:1/').catch((e) => [e.message, e.cause.code])`, `["fetch failed","ECONNREFUSED"]`},
+		{`return fetch('http://10.0.0.1/').catch((e) => [e.message, e.cause.code])`, `["fetch failed","EACCES"]`},
 
 		{`const http = require('http'); return new Promise((done, fail) => { const r = http.request(U + '/h', {method: 'POST'}, (res) => { let s = ''; res.on('data', (c) => { s += c }); res.on('end', () => done([res.statusCode, JSON.parse(s).body])) }); r.on('error', fail); r.write('a'); r.end('b') })`, `[200,"ab"]`},
 		{`const {URL} = require('url'); const u = new URL(U); return new Promise((done) => require('http').get({host: u.hostname, port: u.port, path: '/h?x=1'}, (res) => { res.setEncoding('utf8'); res.on('data', (s) => done(JSON.parse(s).url)) }))`, `"/h?x=1"`},

@@ -48,7 +48,7 @@ func TestOneRecord(t *testing.T) {
 	a := w.newApplication("far", "site")
 	for _, row := range []struct{ connection, says, recorded string }{
 		{"far", "This network address may not sign in here.", "far"},
-		{"site", "nobody can sign in by connections of this strategy here", ""},
+		{"site", "nobody can sign in by connections of this strategy here", "site"},
 	} {
 		in, q := a.signIn(w.newBrowser(), row.connection, "")
 		if in != nil || q.Get("error_description") != row.says {

@@ -53,6 +53,8 @@ import (
 type Options struct {
 	Log *slog.Logger     // nil: discarded
 	Now func() time.Time // nil: time.Now
+	// Providers changes the client of requests to identity providers.
+	Providers []outbound.Option
 
 	local bool // see Local
 }
@@ -68,16 +70,17 @@ func (o *Options) fill() {
 
 // Server is a whole Mangrove over one database.
 type Server struct {
-	cfg     config.Config
-	log     *slog.Logger
-	now     func() time.Time
-	store   *store.Store
-	runner  *job.Runner
-	tickets *ticket.Service
-	factors *factor.Service
-	post    *mail.Post
-	guard   *guard.Service
-	keys    *key.Ring
+	cfg       config.Config
+	log       *slog.Logger
+	now       func() time.Time
+	store     *store.Store
+	runner    *job.Runner
+	tickets   *ticket.Service
+	factors   *factor.Service
+	post      *mail.Post
+	guard     *guard.Service
+	keys      *key.Ring
+	providers []outbound.Option
 	// connectors by strategy, preparers of the options that need one.
 	connectors  map[string]upstream.Connector
 	preparers   map[string]connection.Preparer
@@ -98,7 +101,7 @@ func New(ctx context.Context, cfg config.Config, o Options) (_ *Server, err erro
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("the public URL %q is not a URL", cfg.PublicURL)
 	}
-	s := &Server{cfg: cfg, log: o.Log, now: o.Now}
+	s := &Server{cfg: cfg, log: o.Log, now: o.Now, providers: o.Providers}
 	if err := s.prepareTLS(u.Hostname()); err != nil {
 		return nil, err
 	}
@@ -212,6 +215,10 @@ func openStore(ctx context.Context, cfg config.Config, keys [][]byte, o Options)
 // after the other.
 const importPace = 40 * time.Millisecond
 
+// letterPause lets an answer leave before its letter is written: who gets one must not
+// show in how long the answer takes.
+const letterPause = 20 * time.Millisecond
+
 // wire hands everybody what they need. secret is the first of the sealing keys.
 func (s *Server) wire(ctx context.Context, secret []byte) error {
 	db, now := s.store, s.now
@@ -255,6 +262,7 @@ func (s *Server) wire(ctx context.Context, secret []byte) error {
 		pace = importPace
 	}
 	s.runner = &job.Runner{Pace: pace, Store: db, Connections: db, Defaults: defaults, Users: &patient, Mail: post, Outbox: db, Letters: s.tickets, Now: now, Log: s.log}
+	db.OnLetters(func() { time.AfterFunc(letterPause, s.runner.WakeLetters) })
 
 	codes := &passwordless.Service{
 		Store: db, Users: users, Identities: db, Texts: s.texter(), Key: codeKey, PublicURL: s.cfg.PublicURL, Now: now, SMSPerHour: s.cfg.SMSPerHour,

@@ -20,7 +20,7 @@ import (
 // (connectors), and what completes the options of a connection (preparers).
 func (s *Server) connect() {
 	s.connectors, s.preparers = map[string]upstream.Connector{}, map[string]connection.Preparer{}
-	web := outbound.New(s.cfg.OutboundAllow)
+	web := outbound.New(s.cfg.OutboundAllow, s.providers...)
 
 	maps.Copy(s.connectors, social.New(web, s.now, rand.Reader).Connectors())
 	maps.Copy(s.preparers, social.Preparers())

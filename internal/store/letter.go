@@ -23,8 +23,15 @@ const (
 	deleteLetter   = `DELETE FROM letters WHERE letter_id = ? AND fence = ?`
 )
 
+// OnLetters has fn called whenever letters were queued here, once they are durable. It
+// must not block, and is set before the store is used.
+func (s *Store) OnLetters(fn func()) { s.queued = fn }
+
 // queueLetters brings letters on their way with the transaction that causes them.
 func (s *Store) queueLetters(t tx, letters []letter.Letter) error {
+	if len(letters) > 0 && s.queued != nil {
+		t.committed(s.queued)
+	}
 	now := s.micros()
 	for i := range letters {
 		b, err := json.Marshal(&letters[i])

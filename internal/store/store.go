@@ -40,6 +40,8 @@ type Store struct {
 	terms *termCache
 	// searching bounds how many wide searches run, so that they leave readers to others.
 	searching chan struct{}
+	// queued is told of letters; nil: nobody is.
+	queued func()
 
 	closing sync.Once
 	closed  error

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"mangrove/internal/user"
 )
@@ -14,6 +15,7 @@ const viewColumns = `SELECT u.user_id, u.version, u.attributes, u.identities, u.
 
 const (
 	selectView   = viewColumns + `WHERE u.user_id = ?`
+	viewsOf      = viewColumns + `WHERE u.user_id IN `
 	viewsByEmail = viewColumns + `WHERE u.email = ? AND u.email <> '' ORDER BY u.created_at, u.user_id`
 	viewsAfter   = viewColumns + `WHERE u.user_id > ? ORDER BY u.user_id LIMIT ?`
 )
@@ -34,6 +36,23 @@ func (s *Store) View(ctx context.Context, id user.ID) (v user.View, err error) {
 		return err
 	})
 	return v, err
+}
+
+// Views reads several users for the wire.
+func (s *Store) Views(ctx context.Context, ids []user.ID) (out []user.View, err error) {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = string(id)
+	}
+	for part := range slices.Chunk(texts, 128) {
+		marks, values := in(part)
+		list, err := s.views(ctx, viewsOf+marks, values...)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, list...)
+	}
+	return out, nil
 }
 
 // ViewsByEmail finds the users whose profile has exactly this e-mail, oldest first.

@@ -2,6 +2,14 @@ package upstream
 
 import "net/http"
 
+// KeyAdvice is TokenAdvice for a connection that proves itself by a key of its own.
+func KeyAdvice(status int, code string) string {
+	if code == "invalid_client" || code == "" && status == http.StatusUnauthorized {
+		return ": invalid_client: compare client_id, and see that the provider has the connection's current key: /oauth/connection/<name>/.well-known/jwks.json"
+	}
+	return TokenAdvice(status, code)
+}
+
 // TokenAdvice continues the cause of a refusal by a token endpoint with what the
 // operator should look at; empty: nothing is known. Of the provider's words only codes
 // that are known are repeated (RFC 6749 §5.2, and GitHub's own).

@@ -5,6 +5,22 @@ import (
 	"testing"
 )
 
+func TestKeyAdvice(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		code   string
+		says   string
+	}{
+		{401, "invalid_client", "jwks.json"},
+		{401, "", "jwks.json"},
+		{400, "invalid_grant", "redirect address"},
+	} {
+		if got := KeyAdvice(c.status, c.code); !strings.Contains(got, c.says) || strings.Contains(got, "client_secret") {
+			t.Errorf("%d %q: %q", c.status, c.code, got)
+		}
+	}
+}
+
 func TestTokenAdvice(t *testing.T) {
 	for _, c := range []struct {
 		status int

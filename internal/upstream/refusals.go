@@ -1,6 +1,14 @@
 package upstream
 
-import "mangrove/internal/errs"
+import (
+	"errors"
+
+	"mangrove/internal/errs"
+)
+
+// ErrNobody is the cause of ErrWrongCredentials where the name means nobody: for
+// records, never for an answer.
+var ErrNobody = errors.New("the name means nobody")
 
 // Refusals of connectors. The text may be shown to anybody; Because adds what was
 // wrong, for the log.

@@ -15,7 +15,8 @@ import (
 // the name means, only the directory knows: check calls count with it, before anybody
 // looks at the password, and returns what count returns. Every outcome is recorded.
 //
-// check returns ErrWrongPassword for a wrong pair; every other *errs.Error means that
+// check returns ErrWrongPassword for a wrong pair, because of ErrNobody where the name
+// means nobody, which the record alone tells; every other *errs.Error means that
 // nothing was guessed: the password was right, or nobody looked at it. Errors:
 // *Locked, check's, and Federate's.
 func (s *Service) AuthenticateDirectory(ctx context.Context, c *connection.Connection, name string, check func(ctx context.Context, count func(who string) error) (profile.Claims, profile.Value, error), a Actor) (*User, error) {
@@ -45,7 +46,11 @@ func (s *Service) AuthenticateDirectory(ctx context.Context, c *connection.Conne
 		return nil, err
 	}
 	if errors.Is(err, ErrWrongPassword) {
-		e := s.event(audit.WrongPassword, a, c, "", now)
+		kind := audit.WrongPassword
+		if errors.Is(err, ErrNobody) {
+			kind = audit.UnknownUser
+		}
+		e := s.event(kind, a, c, "", now)
 		e.Description = errs.From(err).Text
 		if failed := s.guard().Wrong(context.WithoutCancel(ctx), try, admitted, e); failed != nil {
 			return nil, errors.Join(err, failed)

@@ -57,6 +57,7 @@ func TestAuthenticateDirectory(t *testing.T) {
 		}{
 			{"right", nil, nil, 1, "cn=ann lee", "", nil, audit.LoginOK},
 			{"wrong", nil, user.ErrWrongPassword.Because(errors.New("52e")), 1, "cn=ann lee", "wrong " + audit.WrongPassword, user.ErrWrongPassword, audit.WrongPassword},
+			{"nobody has the name", nil, user.ErrWrongPassword.Because(user.ErrNobody), 1, "cn=ann lee", "wrong " + audit.UnknownUser, user.ErrWrongPassword, audit.UnknownUser},
 			{"wrong, and nobody was asked", nil, user.ErrWrongPassword, 0, "ann", "wrong " + audit.WrongPassword, user.ErrWrongPassword, audit.WrongPassword},
 			{"two servers asked", nil, nil, 2, "cn=ann lee", "", nil, audit.LoginOK},
 			{"refused", nil, expired, 1, "cn=ann lee", "returned", expired, audit.LoginFailed},

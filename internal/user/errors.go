@@ -1,6 +1,10 @@
 package user
 
-import "mangrove/internal/errs"
+import (
+	"errors"
+
+	"mangrove/internal/errs"
+)
 
 // The failures that the store and the use cases share (reference/users.md §3).
 var (
@@ -17,4 +21,7 @@ var (
 	ErrBlocked       = errs.New(errs.Forbidden, "unauthorized", "user is blocked")
 	errIDTaken       = errs.New(errs.Forbidden, "access_denied", "A user of another connection has this user_id already.")
 	ErrBusy          = errs.New(errs.TooMany, "too_many_requests", "Too many sign-ins at once. Please try again in a moment.")
+	// ErrNobody is the cause of ErrWrongPassword where the name means nobody: for
+	// records, never for an answer.
+	ErrNobody = errors.New("the name means nobody")
 )

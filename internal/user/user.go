@@ -135,6 +135,8 @@ type Effect struct {
 // then nothing was written.
 type Store interface {
 	View(ctx context.Context, id ID) (View, error)
+	// Views are those of up to 1,000 users, in no order; who is not there is missing.
+	Views(ctx context.Context, ids []ID) ([]View, error)
 	// ViewsByEmail finds primaries' profiles with exactly this e-mail, oldest first.
 	ViewsByEmail(ctx context.Context, email string) ([]View, error)
 	// Users is the page of up to limit users after the id (empty: from the start), by id.

@@ -92,6 +92,26 @@ func runLetters(t *testing.T, open func(testing.TB) *store.Store) {
 		}
 	})
 
+	t.Run("whoever waits is told when they are there", func(t *testing.T) {
+		s := open(t)
+		told := 0
+		s.OnLetters(func() { told++ })
+		must(t, s.SendLetters(bg, nil, event("auth0|ann")))
+		create := func(name string) error {
+			return s.CreateUser(bg, ourUser(name, "ann@example.com"), user.Effect{Letters: []letter.Letter{{To: "ann"}}})
+		}
+		if told != 0 {
+			t.Error("told of no letter")
+		}
+		must(t, create("ann"))
+		if told != 1 {
+			t.Errorf("told %d times", told)
+		}
+		if err := create("ben"); !errors.Is(err, user.ErrExists) || told != 1 {
+			t.Errorf("%v, told %d times", err, told)
+		}
+	})
+
 	t.Run("many claim one", func(t *testing.T) {
 		s := open(t)
 		now := soon()

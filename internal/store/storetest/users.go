@@ -113,6 +113,13 @@ func runUsers(t *testing.T, open func(testing.TB) *store.Store) {
 		if len(views) != 4 {
 			t.Errorf("by e-mail: %v", ids(views))
 		}
+		wanted := []user.ID{one.ID, "auth0|nobody", views[3].ID, one.ID}
+		if list, err := s.Views(bg, wanted); err != nil || len(list) != 2 || list[0].ID == list[1].ID {
+			t.Errorf("by their ids: %v, %v", ids(list), err)
+		}
+		if list, err := s.Views(bg, nil); err != nil || len(list) != 0 {
+			t.Errorf("nobody: %v, %v", ids(list), err)
+		}
 	})
 
 	t.Run("uniqueness under a race", func(t *testing.T) {

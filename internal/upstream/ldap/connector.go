@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -195,7 +196,7 @@ func (a *attempt) decoy(ctx context.Context, why error) error {
 	if errors.As(err, &s) {
 		return err
 	}
-	return upstream.ErrWrongCredentials.Because(why)
+	return upstream.ErrWrongCredentials.Because(fmt.Errorf("%w: %w", upstream.ErrNobody, why))
 }
 
 // bind is the proof of the password, on a connection of its own: one that is shared

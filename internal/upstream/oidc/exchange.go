@@ -56,7 +56,11 @@ func (k *Connector) exchange(ctx context.Context, o *connection.OIDCOptions, p p
 	if err != nil {
 		var answered *oauth2.RetrieveError
 		if errors.As(err, &answered) {
-			return tokenSet{}, errRefused.Because(fmt.Errorf("token endpoint: status %d%s", answered.Response.StatusCode, upstream.TokenAdvice(answered.Response.StatusCode, answered.ErrorCode)))
+			advice := upstream.TokenAdvice
+			if by.keyed {
+				advice = upstream.KeyAdvice
+			}
+			return tokenSet{}, errRefused.Because(fmt.Errorf("token endpoint: status %d%s", answered.Response.StatusCode, advice(answered.Response.StatusCode, answered.ErrorCode)))
 		}
 		return tokenSet{}, errUnreachable.Because(fmt.Errorf("token endpoint: %w", bare(err)))
 	}

@@ -27,6 +27,7 @@ type proof struct {
 	style      oauth2.AuthStyle
 	secret     string
 	parameters []oauth2.AuthCodeOption
+	keyed      bool // by a key of the connection
 }
 
 // assertionLife is how long a client assertion is good, in seconds.
@@ -49,7 +50,7 @@ func (k *Connector) proof(ctx context.Context, c *connection.Connection, o *conn
 		if err != nil {
 			return proof{}, err
 		}
-		return proof{style: oauth2.AuthStyleInParams, parameters: []oauth2.AuthCodeOption{
+		return proof{style: oauth2.AuthStyleInParams, keyed: true, parameters: []oauth2.AuthCodeOption{
 			oauth2.SetAuthURLParam("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
 			oauth2.SetAuthURLParam("client_assertion", token),
 		}}, nil

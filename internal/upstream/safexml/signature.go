@@ -14,7 +14,7 @@ import (
 // Refusals of signatures.
 var (
 	ErrUnsigned  = errors.New("no signature over the element")
-	ErrSignature = errors.New("signature not valid")
+	ErrSignature = errors.New("signature not valid: compare the connection's signing certificate with the provider's")
 	ErrWeak      = errors.New("signature with an algorithm that is not allowed")
 )
 
@@ -43,7 +43,8 @@ const (
 // Keys are whose signatures count.
 type Keys struct {
 	// Certificates are pinned: their keys count, whatever their dates say, and the
-	// certificate that a signature carries along counts for nothing.
+	// certificate that a signature carries along counts for nothing. Keys that are
+	// not Strong do not count.
 	Certificates []*x509.Certificate
 	// AllowSHA1 lets RSA with SHA-1 pass.
 	AllowSHA1 bool
@@ -71,6 +72,9 @@ func Verify(e *etree.Element, idAttribute string, keys Keys) (*etree.Element, er
 	detached.RemoveChild(signature)
 	detached.InsertChildAt(0, signature)
 	for _, cert := range keys.Certificates {
+		if !Strong(cert.PublicKey) {
+			continue
+		}
 		v := dsig.ValidationContext{
 			CertificateStore: &dsig.MemoryX509CertificateStore{Roots: []*x509.Certificate{cert}},
 			IdAttribute:      idAttribute,

@@ -3,7 +3,6 @@ package saml
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/sha1" //nolint:gosec // a thumbprint is defined as SHA-1
 	"crypto/x509"
@@ -12,11 +11,12 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
+	"slices"
 	"strings"
 
-	"mangrove/internal/strictjson"
-
 	"mangrove/internal/profile"
+	"mangrove/internal/strictjson"
+	"mangrove/internal/upstream/safexml"
 )
 
 // maxCertificates of one provider: those of a rotation, and some to spare.
@@ -59,23 +59,16 @@ func parse(list [][]byte) ([]*x509.Certificate, error) {
 		if err != nil {
 			return nil, errors.New("not a certificate")
 		}
-		if !strong(c.PublicKey) {
-			return nil, errors.New("not an RSA key of 1024 to 8192 bits, nor an ECDSA key")
-		}
 		certs[i] = c
 	}
 	return certs, nil
 }
 
-// strong bounds keys from both sides: a huge one makes each check slow.
-func strong(key crypto.PublicKey) bool {
-	switch key := key.(type) {
-	case *rsa.PublicKey:
-		return key.N.BitLen() >= 1024 && key.N.BitLen() <= 8192
-	case *ecdsa.PublicKey:
-		return true
-	}
-	return false
+var errWeakKey = errors.New("the key has to be " + safexml.StrongKeys)
+
+// strong are the certificates whose signatures count.
+func strong(certs []*x509.Certificate) []*x509.Certificate {
+	return slices.DeleteFunc(slices.Clone(certs), func(c *x509.Certificate) bool { return !safexml.Strong(c.PublicKey) })
 }
 
 // encodePEM is all certificates, one after the other.

@@ -18,6 +18,8 @@ type facts struct {
 	requestID              string   // empty: nothing was asked
 }
 
+var errNoSuccess = errors.New("the status is not success: the provider refused, and its own log says why")
+
 // check judges a response whose assertion was verified (security.md 1.4,
 // 101, 102). One error per rule.
 func check(r answer, f facts) error {
@@ -25,7 +27,7 @@ func check(r answer, f facts) error {
 	case r.Version != "2.0" || r.assertion.Version != "2.0":
 		return errors.New("not SAML 2.0")
 	case r.Status != statusSuccess:
-		return errors.New("the status is not success")
+		return errNoSuccess
 	case r.hasDestination && !slices.Contains(f.destination, r.Destination):
 		return errors.New("the response is for another Destination: the provider has to know the address in our metadata")
 	case r.signed && !r.hasDestination: // bindings §3.5.5.2
@@ -47,8 +49,12 @@ func (a *assertion) check(f facts) error {
 		return errors.New("an assertion without Issuer")
 	case f.issuer != "" && a.Issuer != f.issuer:
 		return errors.New("an assertion of another Issuer: compare options.issuer with the provider's entity id")
-	case a.IssueInstant.IsZero(), a.IssueInstant.After(f.now.Add(skew)), !f.now.Before(a.end().Add(skew)):
-		return errors.New("the assertion was not issued today")
+	case a.IssueInstant.IsZero():
+		return errors.New("an assertion without IssueInstant")
+	case a.IssueInstant.After(f.now.Add(skew)):
+		return errors.New("the assertion is not good now, it is of the future: compare the clocks here and there")
+	case !f.now.Before(a.end().Add(skew)):
+		return errors.New("the assertion is not good now, it is more than a day old: compare the clocks here and there")
 	case !a.Conditions:
 		return errors.New("an assertion without Conditions")
 	case a.UnknownConditions:

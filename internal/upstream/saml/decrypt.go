@@ -32,7 +32,7 @@ func (o *options) allowed(content, key string) bool {
 	return contentOK && keyOK
 }
 
-var errEncrypted = errors.New("the assertion cannot be decrypted")
+var errEncrypted = errors.New("the assertion cannot be decrypted: compare decryptionKey with the certificate that the provider encrypts for")
 
 // decrypt opens an EncryptedAssertion. Whatever is wrong inside has one error: a
 // sender must not learn how far it came.
@@ -58,7 +58,7 @@ func decrypt(e *etree.Element, o *options) (*etree.Element, error) {
 		key = &sealed.DetEncryptedKey
 	}
 	if !o.allowed(sealed.EncryptionMethod.Algorithm, key.EncryptionMethod.Algorithm) {
-		return nil, errors.New("the assertion is encrypted with an algorithm that is not allowed")
+		return nil, errors.New("the assertion is encrypted with an algorithm that is not allowed: see assertion_decryption_settings")
 	}
 	// For whose certificate it says it was encrypted means nothing: the key fits or not.
 	key.X509Data = ""

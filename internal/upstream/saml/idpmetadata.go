@@ -3,6 +3,7 @@ package saml
 import (
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/beevik/etree"
@@ -85,6 +86,9 @@ func signingKeys(idp *etree.Element) ([]*x509.Certificate, error) {
 	}
 	if len(list) == 0 || len(list) > maxCertificates {
 		return nil, errors.New("it has no signing certificate, or too many")
+	}
+	if list = strong(list); len(list) == 0 {
+		return nil, fmt.Errorf("of its signing certificates none is usable: %w", errWeakKey)
 	}
 	return list, nil
 }

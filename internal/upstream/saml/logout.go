@@ -3,11 +3,13 @@ package saml
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/beevik/etree"
 
 	"mangrove/internal/connection"
+	"mangrove/internal/replay"
 	"mangrove/internal/session"
 	"mangrove/internal/upstream"
 	"mangrove/internal/upstream/safexml"
@@ -81,8 +83,9 @@ func (k *Connector) Speaks(m upstream.SignOutMessage) func(c *connection.Connect
 }
 
 // ReadSignOut verifies a LogoutRequest of the connection's provider: it has to be
-// signed (security.md 104).
-func (k *Connector) ReadSignOut(_ context.Context, c *connection.Connection, m upstream.SignOutMessage) (upstream.SignOut, error) {
+// signed (security.md 104), and ends sessions once (security.md 102): somebody who
+// kept it must not end those that the person has begun since.
+func (k *Connector) ReadSignOut(ctx context.Context, c *connection.Connection, m upstream.SignOutMessage) (upstream.SignOut, error) {
 	o, err := configured(c)
 	if err != nil {
 		return upstream.SignOut{}, err
@@ -94,6 +97,16 @@ func (k *Connector) ReadSignOut(_ context.Context, c *connection.Connection, m u
 	out, err := readLogout(e, logoutFacts{k.now(), m.Address, o.Issuer})
 	if err != nil {
 		return upstream.SignOut{}, upstream.ErrRefused.Because(err)
+	}
+	// All connections have one address for it, so that a request could be tried again
+	// with each that its provider has: the memory is of the provider.
+	issuer := safexml.Text(safexml.Child(e, nsAssertion, "Issuer"))
+	first, err := k.memory.Seen(ctx, replay.Key("LogoutRequest of "+issuer, out.ID), k.now().Add(logoutLife+2*skew).UnixMicro())
+	if err != nil {
+		return upstream.SignOut{}, fmt.Errorf("remember a sign-out: %w", err)
+	}
+	if !first {
+		return upstream.SignOut{}, upstream.ErrRefused.Because(errors.New("the LogoutRequest was used before"))
 	}
 	return out, nil
 }
@@ -118,11 +131,11 @@ func readLogout(e *etree.Element, f logoutFacts) (upstream.SignOut, error) {
 	case !safexml.Is(e, nsProtocol, "LogoutRequest") || safexml.Attr(e, "Version") != "2.0":
 		return upstream.SignOut{}, errors.New("not a LogoutRequest of SAML 2.0")
 	case len(issuers) != 1 || f.issuer != "" && safexml.Text(issuers[0]) != f.issuer:
-		return upstream.SignOut{}, errors.New("a LogoutRequest of another Issuer")
+		return upstream.SignOut{}, errors.New("a LogoutRequest of another Issuer: compare options.issuer with the provider's entity id")
 	case safexml.Attr(e, "Destination") != f.destination:
-		return upstream.SignOut{}, errors.New("a LogoutRequest for another Destination")
+		return upstream.SignOut{}, errors.New("a LogoutRequest for another Destination: the provider has to know the address in our metadata")
 	case times.err != nil, issued.IsZero(), !within(f.now, issued, issued.Add(logoutLife)), !within(f.now, time.Time{}, until):
-		return upstream.SignOut{}, errors.New("a LogoutRequest that is not good now")
+		return upstream.SignOut{}, errors.New("a LogoutRequest that is not good now: compare the clocks here and there")
 	case out.ID == "" || out.Name == "":
 		return upstream.SignOut{}, errors.New("a LogoutRequest without ID or with no NameID that can be read")
 	}

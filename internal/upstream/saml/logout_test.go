@@ -68,8 +68,8 @@ func queried(query string) upstream.SignOutMessage {
 }
 
 func TestSignOut(t *testing.T) {
-	r := newRig(nil)
 	for name, m := range map[string]upstream.SignOutMessage{"posted": left().posted(idpKey()), "redirected": left().redirected(idpKey(), false)} {
+		r := newRig(nil)
 		got, err := r.ReadSignOut(t.Context(), r.c, m)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)

@@ -97,9 +97,12 @@ func readDocument(strategy string, d strictjson.Document) (*options, error) {
 		}
 	}
 	if pinned := cmp.Or(d.Text("cert"), d.Text("signingCert")); pinned != "" {
-		var err error
-		if o.Certificates, err = certificates(pinned); err != nil {
+		certs, err := certificates(pinned)
+		if err != nil {
 			return nil, fmt.Errorf("signingCert: %w", err)
+		}
+		if o.Certificates = strong(certs); len(o.Certificates) == 0 {
+			return nil, fmt.Errorf("signingCert: %w", errWeakKey)
 		}
 	}
 	if err := o.readKeys(d); err != nil {
@@ -145,6 +148,12 @@ func (o *options) readKeys(d strictjson.Document) error {
 	return nil
 }
 
+// Bits of our own keys: to sign and decrypt with a longer one takes seconds.
+const (
+	minOwnBits = 2048
+	maxOwnBits = 8192
+)
+
 // keyPair reads a key and, when there is one, its certificate (DER).
 func keyPair(keyText, certText string) (*rsa.PrivateKey, []byte, error) {
 	signer, err := privateKey(keyText)
@@ -152,8 +161,8 @@ func keyPair(keyText, certText string) (*rsa.PrivateKey, []byte, error) {
 		return nil, nil, err
 	}
 	key, ok := signer.(*rsa.PrivateKey)
-	if !ok || !strong(&key.PublicKey) {
-		return nil, nil, errors.New("not an RSA key of 1024 to 8192 bits")
+	if !ok || key.N.BitLen() < minOwnBits || key.N.BitLen() > maxOwnBits {
+		return nil, nil, errors.New("not an RSA key of 2048 to 8192 bits")
 	}
 	if certText == "" {
 		return key, nil, nil

@@ -213,6 +213,9 @@ func settleCertificate(stored, next strictjson.Document) error {
 	if err != nil {
 		return refuse("options.%s has to be one or several X.509 certificates, PEM or base64 of it: %s", from, err.Error())
 	}
+	if len(strong(certs)) < len(certs) {
+		return refuse("options.%s has a certificate that is too weak, or too long: %s", from, errWeakKey.Error())
+	}
 	text := asSent(pinned, certs)
 	if from == "cert" {
 		next["signingCert"] = profile.Text(base64.StdEncoding.EncodeToString([]byte(text)))

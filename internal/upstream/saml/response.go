@@ -51,7 +51,7 @@ func open(posted string, o *options) (answer, error) {
 	}
 	a.signed = signed
 	if a.Status != statusSuccess {
-		return answer{}, errors.New("the status is not success")
+		return answer{}, errNoSuccess
 	}
 	element, err := onlyAssertion(response, o)
 	if err != nil {

@@ -98,7 +98,7 @@ func (k *Connector) Callback(ctx context.Context, c *connection.Connection, s up
 	}
 	claims, ok := prov.Map.claims(a)
 	if !ok {
-		return upstream.Result{}, errRefused.Because(errors.New("the profile names nobody"))
+		return upstream.Result{}, errRefused.Because(errors.New("the profile names nobody: it has no id; a script has to return user_id"))
 	}
 	claims.Raw = received
 	r := upstream.Result{Claims: claims, Tokens: tokens.stored()}

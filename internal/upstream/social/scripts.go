@@ -2,6 +2,7 @@ package social
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -149,5 +150,18 @@ func told(f *script.Failure) string {
 	if words := engineWords.FindString(f.Message); words != "" {
 		text += ": " + words
 	}
+	var members struct {
+		Code string `json:"code"`
+	}
+	if json.Unmarshal(f.Members, &members) == nil && requestCodes[members.Code] != "" {
+		text += ": " + requestCodes[members.Code]
+	}
 	return text
+}
+
+// requestCodes are why a request of a script had no answer.
+var requestCodes = map[string]string{
+	"EACCES":       "a request to an internal address, which --outbound-allow does not name",
+	"ECONNREFUSED": "a request to a server that cannot be reached",
+	"ETIMEDOUT":    "a request that took too long",
 }

@@ -30,7 +30,7 @@ var (
 	errEarly        = errors.New("the token is not valid yet: compare the clocks here and there")
 	errLate         = errors.New("the token has expired: compare the clocks here and there")
 	errConfirmation = errors.New("the token is not for who bears it")
-	errRecipient    = errors.New("the token is for another recipient")
+	errRecipient    = errors.New("the token is for another recipient: the provider has to know the address https://<your server>/login/callback")
 	errAnswer       = errors.New("the token answers a request of another protocol")
 	errSubjects     = errors.New("the token is about nobody, or about several")
 )

@@ -38,6 +38,7 @@ type metadata struct {
 
 var (
 	errMetadata  = errors.New("not the metadata of a WS-Federation identity provider")
+	errWeakKeys  = errors.New("federation metadata without a usable signing certificate: the key has to be " + safexml.StrongKeys)
 	errNoKeys    = errors.New("federation metadata without a signing certificate")
 	errEndpoint  = errors.New("federation metadata without an https sign-in endpoint")
 	errManyTrust = errors.New("federation metadata with too many certificates")
@@ -73,11 +74,17 @@ func parseMetadata(b []byte) (metadata, error) {
 		return metadata{}, errMetadata
 	case len(m.certs) == 0:
 		return metadata{}, errNoKeys
+	case !slices.ContainsFunc(m.certs, strong):
+		return metadata{}, errWeakKeys
 	case err != nil || !safeAddress(u):
 		return metadata{}, errEndpoint
 	}
+	m.certs = slices.DeleteFunc(m.certs, func(c *x509.Certificate) bool { return !strong(c) })
 	return m, nil
 }
+
+// strong reports whether signatures of the certificate's key count.
+func strong(c *x509.Certificate) bool { return safexml.Strong(c.PublicKey) }
 
 // issuesTokens tells the role of an identity provider from that of an application.
 func issuesTokens(role *etree.Element) bool {

@@ -50,7 +50,7 @@ type token struct {
 var (
 	errShape     = errors.New("wresult is not a response with one security token")
 	errOne       = errors.New("wresult has not exactly one assertion")
-	errEncrypted = errors.New("the token is encrypted")
+	errEncrypted = errors.New("the token is encrypted: switch that off at the provider")
 )
 
 // assertionOf finds the one assertion in a wresult. Nothing of it is proven yet.
