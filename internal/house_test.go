@@ -23,7 +23,7 @@ const module = "mangrove/internal/"
 var rings = [][]string{
 	{"errs", "opt", "schema", "profile", "oauth", "passwd", "seal", "query", "liquid", "legal"},
 	{"strictjson", "audit", "user", "connection", "client", "grant", "resourceserver", "token", "key", "session", "job", "role", "ticket",
-		"tenant", "letter", "refresh", "device", "approval", "consent", "pushed", "guard", "passwordless", "factor", "factor/factortest", "replay"},
+		"tenant", "letter", "refresh", "device", "approval", "consent", "pushed", "guard", "passwordless", "factor", "factor/factortest", "replay", "parttest"},
 	{"store", "store/storetest", "upstream", "upstream/oidc", "upstream/social", "upstream/social/socialtest", "upstream/saml",
 		"upstream/wsfed", "upstream/ldap", "upstream/ip", "upstream/safexml", "upstream/fetched", "upstream/idptest", "upstream/ldaptest", "script", "outbound", "mail", "mail/mailtest", "sms", "web", "page", "op", "login", "mgmt"},
 	{"config", "server", "fakeidp", "demo", "bench", "browsertest"},

@@ -10,14 +10,13 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"mangrove/internal/parttest"
 )
 
-// Environment: the directory test/browser with its packages installed, the path
-// of Chromium (drive.mjs has a default), and whether a missing part is a failure.
-const (
-	EnvBrowser = "MANGROVE_TEST_BROWSER"
-	envRequire = "MANGROVE_REQUIRE_PARTS"
-)
+// EnvBrowser is the directory test/browser with its packages installed. drive.mjs
+// looks for Chromium itself.
+const EnvBrowser = "MANGROVE_TEST_BROWSER"
 
 // Options of a browser. The zero value is a light desktop in English.
 type Options struct {
@@ -42,14 +41,7 @@ type Browser struct {
 // skipped, or fails where parts are required.
 func Open(t testing.TB, o Options) *Browser {
 	t.Helper()
-	dir := os.Getenv(EnvBrowser)
-	switch {
-	case dir != "":
-	case os.Getenv(envRequire) == "1":
-		t.Fatalf("MISSING PART browser: set %s to test/browser with its packages installed", EnvBrowser)
-	default:
-		t.Skipf("MISSING PART browser: %s is not set, so pages are not tested in a browser", EnvBrowser)
-	}
+	dir := parttest.Need(t, "browser", EnvBrowser)
 	options, err := json.Marshal(o)
 	if err != nil {
 		t.Fatal(err)

@@ -4,5 +4,5 @@
 // Owns: starting and ending it, its commands as methods, what happens where no
 // browser is to be had.
 // Does not own: what is tested with it (page, server).
-// May import: the standard library.
+// May import: parttest.
 package browsertest

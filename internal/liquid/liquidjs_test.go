@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"mangrove/internal/parttest"
 )
 
 // world is what the templates of this test talk about. Members stand in the order
@@ -86,14 +88,7 @@ type compared struct {
 
 // LiquidJS and ours say the same, or both refuse the template.
 func TestSameAsLiquidJS(t *testing.T) {
-	dir := os.Getenv("MANGROVE_TEST_LIQUID")
-	switch {
-	case dir != "":
-	case os.Getenv("MANGROVE_REQUIRE_PARTS") == "1":
-		t.Fatal("MISSING PART LiquidJS: set MANGROVE_TEST_LIQUID to test/liquid with its packages installed")
-	default:
-		t.Skip("MISSING PART LiquidJS: MANGROVE_TEST_LIQUID is not set, so our Liquid is not compared with it")
-	}
+	dir := parttest.Need(t, "LiquidJS", "MANGROVE_TEST_LIQUID")
 	var cases []compared
 	for _, s := range templates {
 		cases = append(cases, compared{s, json.RawMessage(world)})

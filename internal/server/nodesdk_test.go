@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"mangrove/internal/store/storetest"
+	"mangrove/internal/parttest"
 )
 
 // The official Node.js SDK does what an application does with users. The steps
@@ -37,15 +37,7 @@ func TestNodeSDK(t *testing.T) {
 // nodeSDK is where the SDK is installed.
 func nodeSDK(t *testing.T) string {
 	t.Helper()
-	dir := os.Getenv(envNodeSDK)
-	switch {
-	case dir != "":
-	case os.Getenv(storetest.EnvRequire) == "1":
-		t.Fatalf("MISSING PART Node.js SDK: set %s to test/node-sdk with its packages installed", envNodeSDK)
-	default:
-		t.Skipf("MISSING PART Node.js SDK: %s is not set, so the official SDK for Node.js is not tested", envNodeSDK)
-	}
-	return dir
+	return parttest.Need(t, "Node.js SDK", envNodeSDK)
 }
 
 // driveNode runs a driver and reports its steps, all of which have to run. wants

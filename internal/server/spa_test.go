@@ -7,7 +7,6 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"github.com/auth0/go-auth0/management"
 
 	"mangrove/internal/browsertest"
+	"mangrove/internal/parttest"
 	"mangrove/internal/store/storetest"
 )
 
@@ -23,15 +23,7 @@ const envApps = "MANGROVE_TEST_APPS"
 // apps is the directory test/apps with its packages installed.
 func apps(t *testing.T) string {
 	t.Helper()
-	dir := os.Getenv(envApps)
-	switch {
-	case dir != "":
-	case os.Getenv("MANGROVE_REQUIRE_PARTS") == "1":
-		t.Fatalf("MISSING PART applications: set %s to test/apps with its packages installed", envApps)
-	default:
-		t.Skipf("MISSING PART applications: %s is not set, so the browser SDKs are not tested", envApps)
-	}
-	return dir
+	return parttest.Need(t, "applications", envApps)
 }
 
 // site is a page of a test's own on an origin of its own: it loads an SDK and

@@ -27,6 +27,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"mangrove/internal/config"
+	"mangrove/internal/parttest"
 	"mangrove/internal/server"
 	"mangrove/internal/store/storetest"
 )
@@ -304,14 +305,7 @@ const envProvider = "MANGROVE_TEST_OIDC_PROVIDER"
 
 func startUpstream(t *testing.T, callback string) *upstream {
 	t.Helper()
-	dir := os.Getenv(envProvider)
-	switch {
-	case dir != "":
-	case os.Getenv(storetest.EnvRequire) == "1":
-		t.Fatalf("MISSING PART OpenID provider: set %s to test/oidc-provider with its packages installed", envProvider)
-	default:
-		t.Skipf("MISSING PART OpenID provider: %s is not set, so no certified upstream is tested", envProvider)
-	}
+	dir := parttest.Need(t, "OpenID provider", envProvider)
 	cmd := exec.Command("node", filepath.Join(dir, "server.mjs"))
 	cmd.Env = append(os.Environ(), "REDIRECT_URIS="+callback)
 	cmd.Stderr = os.Stderr

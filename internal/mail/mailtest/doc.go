@@ -3,5 +3,5 @@
 //
 // Owns: starting it, waiting for a mail, reading it.
 // Does not own: what is in a mail (mail).
-// May import: the standard library.
+// May import: parttest.
 package mailtest

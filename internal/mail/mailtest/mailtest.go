@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -15,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"mangrove/internal/parttest"
 )
 
 // Env names the directory test/mail with its packages installed.
@@ -46,14 +47,7 @@ type Mail struct {
 // fails where MANGROVE_REQUIRE_PARTS is 1.
 func Start(tb testing.TB) *Server {
 	tb.Helper()
-	dir := os.Getenv(Env)
-	switch {
-	case dir != "":
-	case os.Getenv("MANGROVE_REQUIRE_PARTS") == "1":
-		tb.Fatalf("MISSING PART maildev: set %s to test/mail with its packages installed", Env)
-	default:
-		tb.Skipf("MISSING PART maildev: %s is not set, so no mail server of others gets our mails", Env)
-	}
+	dir := parttest.Need(tb, "maildev", Env)
 	for range 5 { // somebody else may take a port that was free
 		if s := start(tb, dir); s != nil {
 			return s

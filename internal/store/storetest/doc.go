@@ -4,5 +4,5 @@
 // Owns: Open and its relatives (open.go), the conformance suite (Run), a store that
 // remembers what it sent (mailbox.go).
 // Does not own: the store; tests that need its insides stand beside it.
-// May import: store, what it imports, testing.
+// May import: store, what it imports, parttest, testing.
 package storetest

@@ -18,12 +18,8 @@ const (
 	Postgres = "postgres"
 )
 
-// Environment: the URL of a superuser of a PostgreSQL server for tests, and
-// whether a missing one is a failure.
-const (
-	EnvPostgres = "MANGROVE_TEST_POSTGRES"
-	EnvRequire  = "MANGROVE_REQUIRE_PARTS"
-)
+// EnvPostgres is the URL of a superuser of a PostgreSQL server for tests.
+const EnvPostgres = "MANGROVE_TEST_POSTGRES"
 
 // Engines names the engines to test. Run a subtest for each and call Open in
 // it: without a PostgreSQL server that subtest is skipped, or fails where parts

@@ -15,21 +15,14 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"mangrove/internal/parttest"
 	"mangrove/internal/store"
 )
 
 // postgresServer is the URL of the test server.
 func postgresServer(t testing.TB) string {
 	t.Helper()
-	u := os.Getenv(EnvPostgres)
-	switch {
-	case u != "":
-	case os.Getenv(EnvRequire) == "1":
-		t.Fatalf("MISSING PART PostgreSQL: set %s to the URL of a superuser", EnvPostgres)
-	default:
-		t.Skipf("MISSING PART PostgreSQL: %s is not set, so nothing is tested on it", EnvPostgres)
-	}
-	return u
+	return parttest.Need(t, "PostgreSQL", EnvPostgres)
 }
 
 // cluster is this process's share of the test server. Cloning a database takes

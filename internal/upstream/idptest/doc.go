@@ -4,5 +4,5 @@
 // Owns: their configuration (simplesaml.go, samlp.go), their keys (keys.go), a browser
 // without pages that signs people in there (browser.go).
 // Does not own: what they are set up for (the tests).
-// May import: outbound.
+// May import: parttest, outbound.
 package idptest

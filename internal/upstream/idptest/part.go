@@ -3,33 +3,16 @@ package idptest
 import (
 	"bufio"
 	"io"
-	"os"
 	"os/exec"
 	"testing"
 )
 
-// Environment: the directory test/saml with its packages installed, the directory
-// of SimpleSAMLphp (Debian: /usr/share/simplesamlphp), and whether a missing part
-// is a failure.
+// Environment: the directory test/saml with its packages installed, and the directory
+// of SimpleSAMLphp (Debian: /usr/share/simplesamlphp).
 const (
 	EnvSAML       = "MANGROVE_TEST_SAML"
 	EnvSimpleSAML = "MANGROVE_TEST_SIMPLESAMLPHP"
-	envRequire    = "MANGROVE_REQUIRE_PARTS"
 )
-
-// part is the directory that the variable names; without it the test is skipped,
-// or fails where parts are required.
-func part(t testing.TB, name, variable string) string {
-	t.Helper()
-	dir := os.Getenv(variable)
-	if dir == "" {
-		if os.Getenv(envRequire) == "1" {
-			t.Fatalf("MISSING PART %s: %s is not set", name, variable)
-		}
-		t.Skipf("MISSING PART %s: %s is not set", name, variable)
-	}
-	return dir
-}
 
 // start runs a server that ends when its standard input is closed, and waits for
 // the first line of output that ready wants. It returns false when the server

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"mangrove/internal/outbound"
+	"mangrove/internal/parttest"
 )
 
 // SAMLP is a process with the npm packages samlp and wsfed (test/saml/server.mjs).
@@ -27,7 +28,7 @@ type SAMLP struct {
 // that is their name with "pw" behind it.
 func StartSAMLP(t testing.TB) *SAMLP {
 	t.Helper()
-	dir := part(t, "npm samlp and wsfed", EnvSAML)
+	dir := parttest.Need(t, "npm samlp and wsfed", EnvSAML)
 	keys, err := ours()
 	if err != nil {
 		t.Fatal(err)

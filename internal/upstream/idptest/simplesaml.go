@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"text/template"
+
+	"mangrove/internal/parttest"
 )
 
 // SimpleSAML is a SimpleSAMLphp of its own, served by PHP's built-in server.
@@ -51,7 +53,7 @@ type Provider struct {
 // there; SetPerson adds people, whose password is their name with "pw" behind it.
 func StartSimpleSAML(t testing.TB) *SimpleSAML {
 	t.Helper()
-	home := part(t, "SimpleSAMLphp", EnvSimpleSAML)
+	home := parttest.Need(t, "SimpleSAMLphp", EnvSimpleSAML)
 	if _, err := exec.LookPath("php"); err != nil {
 		t.Fatalf("SimpleSAMLphp is there, but PHP is not: %v", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/x509"
 	"maps"
 	"net"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -15,11 +14,10 @@ import (
 	ldapv3 "github.com/go-ldap/ldap/v3"
 )
 
-// Environment: the programs, and whether a missing one is a failure.
+// Environment: the programs.
 const (
-	EnvSlapd   = "MANGROVE_TEST_SLAPD" // /usr/sbin/slapd
-	EnvSamba   = "MANGROVE_TEST_SAMBA" // /usr/sbin/samba; samba-tool is found by PATH
-	envRequire = "MANGROVE_REQUIRE_PARTS"
+	EnvSlapd = "MANGROVE_TEST_SLAPD" // /usr/sbin/slapd
+	EnvSamba = "MANGROVE_TEST_SAMBA" // /usr/sbin/samba; samba-tool is found by PATH
 )
 
 // Directory is a running server.
@@ -121,18 +119,4 @@ func (d *Directory) listening(ended <-chan struct{}) {
 			d.t.Fatal("the directory does not start")
 		}
 	}
-}
-
-// program is the one that the variable names; without it the test is skipped, or
-// fails where parts are required.
-func program(t testing.TB, name, variable string) string {
-	t.Helper()
-	path := os.Getenv(variable)
-	if path == "" {
-		if os.Getenv(envRequire) == "1" {
-			t.Fatalf("MISSING PART %s: %s is not set", name, variable)
-		}
-		t.Skipf("MISSING PART %s: %s is not set", name, variable)
-	}
-	return path
 }

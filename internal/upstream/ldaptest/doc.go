@@ -5,5 +5,5 @@
 // Owns: how they are installed, set up, started, ended (slapd.go, samba.go), their
 // certificates (authority.go), and how tests change what is in them (directory.go).
 // Does not own: what is tested against them (upstream/ldap, server).
-// May import: go-ldap.
+// May import: parttest, go-ldap.
 package ldaptest

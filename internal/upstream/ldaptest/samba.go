@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"unicode/utf16"
+
+	"mangrove/internal/parttest"
 )
 
 // Names of the domain that Samba makes.
@@ -27,12 +29,9 @@ const (
 // whole machine.
 func Samba(t testing.TB) *Directory {
 	t.Helper()
-	samba := program(t, "samba", EnvSamba)
+	samba := parttest.Need(t, "samba", EnvSamba)
 	if os.Getuid() != 0 {
-		if os.Getenv(envRequire) == "1" {
-			t.Fatal("MISSING PART samba: it runs as root only")
-		}
-		t.Skip("MISSING PART samba: it runs as root only")
+		parttest.Missing(t, "samba", "it runs as root only")
 	}
 	lock(t)
 	// Not below TMPDIR of a test, whose long names its sockets cannot have.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"mangrove/internal/parttest"
 )
 
 // People of every slapd, below ou=people,dc=ex,dc=org; their password is their uid
@@ -82,7 +84,7 @@ access to * by users read by anonymous search
 // what ldif adds to that (operational attributes are taken as they come).
 func Slapd(t testing.TB, ldif string) *Directory {
 	t.Helper()
-	slapd := program(t, "slapd", EnvSlapd)
+	slapd := parttest.Need(t, "slapd", EnvSlapd)
 	dir := t.TempDir()
 	d := &Directory{
 		CA: certify(t, dir, "127.0.0.1"), Base: "dc=ex,dc=org", BindDN: "cn=reader,dc=ex,dc=org", BindPassword: "readerpw",
