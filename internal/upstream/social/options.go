@@ -102,3 +102,19 @@ func badEndpoint(o strictjson.Document) string {
 	}
 	return ""
 }
+
+// unknownEndpoint is a member of options.endpoints that means nothing: misspelt, it
+// would let people go to the provider after all. known are those that mean something.
+func (p *Provider) unknownEndpoint(o strictjson.Document) (name string, known []string) {
+	known = []string{authorizeEndpoint, tokenEndpoint, requestEndpoint, jwksEndpoint, logoutEndpoint, "profile"}
+	for _, r := range p.Requests {
+		known = append(known, r.Name)
+	}
+	known = distinct(known)
+	for _, name := range slices.Sorted(maps.Keys(o.Object("endpoints"))) {
+		if !slices.Contains(known, name) {
+			return name, known
+		}
+	}
+	return "", nil
+}

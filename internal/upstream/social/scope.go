@@ -82,6 +82,9 @@ func (w Preparer) Prepare(_ context.Context, _ string, stored, next strictjson.D
 	if name := badEndpoint(next); name != "" {
 		return nil, errs.New(errs.Invalid, "invalid_body", "options.endpoints.%s must be an http or https URL", name)
 	}
+	if name, known := p.unknownEndpoint(next); name != "" {
+		return nil, errs.New(errs.Invalid, "invalid_body", "options.endpoints.%s is no endpoint of this connection; there are %s", name, strings.Join(known, ", "))
+	}
 	if err := readable(stored, next); err != nil {
 		return nil, err
 	}

@@ -80,6 +80,8 @@ func TestEndpointsAreWebAddresses(t *testing.T) {
 		{`{"token":""}`, false},
 		{`{"token":7}`, false},
 		{`{"anything":"javascript:alert(1)"}`, false},
+		{`{"emails":"https://x.example/emails"}`, true}, // a further request of this provider
+		{`{"profil":"https://x.example/p"}`, false},
 	}
 	for _, row := range rows {
 		o := strictjson.ParseDocument(json.RawMessage(`{"endpoints":` + row.endpoints + `}`))
