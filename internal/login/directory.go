@@ -51,7 +51,6 @@ var directoryProblems = []struct {
 }{
 	{upstream.ErrAccountDisabled, page.AccountDisabled},
 	{upstream.ErrAccountExpired, page.AccountExpired},
-	{upstream.ErrAccountLocked, page.AccountSuspended},
 	{upstream.ErrPasswordExpired, page.PasswordExpired},
 	{upstream.ErrPasswordChange, page.PasswordChange},
 	{upstream.ErrUnreachable, page.Unreachable},

@@ -33,12 +33,11 @@ const (
 	WrongRecoveryCode Problem = "wrong-recovery-code" //
 
 	// Of a directory elsewhere, whose administrators can help.
-	AccountDisabled  Problem = "account-disabled"  //
-	AccountExpired   Problem = "account-expired"   //
-	AccountSuspended Problem = "account-suspended" // locked there
-	PasswordExpired  Problem = "password-expired"  //
-	PasswordChange   Problem = "password-change"   // to be changed before it is of use
-	Unreachable      Problem = "unreachable"       // does not answer
+	AccountDisabled Problem = "account-disabled" //
+	AccountExpired  Problem = "account-expired"  //
+	PasswordExpired Problem = "password-expired" //
+	PasswordChange  Problem = "password-change"  // to be changed before it is of use
+	Unreachable     Problem = "unreachable"      // does not answer
 )
 
 // Frame is what every page of a login has.

@@ -26,7 +26,6 @@ var (
 	ErrWrongCredentials = errs.New(errs.Forbidden, "access_denied", "Wrong name or password.")
 	ErrAccountDisabled  = errs.New(errs.Forbidden, "account_disabled", "The account is disabled.")
 	ErrAccountExpired   = errs.New(errs.Forbidden, "account_expired", "The account has expired.")
-	ErrAccountLocked    = errs.New(errs.Forbidden, "account_locked", "The account is locked.")
 	ErrPasswordExpired  = errs.New(errs.Forbidden, "password_expired", "The password has expired.")
 	ErrPasswordChange   = errs.New(errs.Forbidden, "password_change_required", "The password must be changed.")
 )
