@@ -22,10 +22,10 @@ const module = "mangrove/internal/"
 // doc.go of the importing package names the other ("May import").
 var rings = [][]string{
 	{"errs", "opt", "schema", "profile", "oauth", "passwd", "seal", "query", "liquid", "legal"},
-	{"strictjson", "audit", "user", "connection", "client", "grant", "resourceserver", "token", "key", "session", "job", "role", "ticket",
+	{"strictjson", "audit", "user", "connection", "customdb", "client", "grant", "resourceserver", "token", "key", "session", "job", "role", "ticket",
 		"tenant", "letter", "refresh", "device", "approval", "consent", "pushed", "guard", "passwordless", "factor", "factor/factortest", "replay", "parttest"},
 	{"store", "store/storetest", "upstream", "upstream/oidc", "upstream/social", "upstream/social/socialtest", "upstream/saml",
-		"upstream/wsfed", "upstream/ldap", "upstream/ip", "upstream/safexml", "upstream/fetched", "upstream/idptest", "upstream/ldaptest", "script", "outbound", "mail", "mail/mailtest", "sms", "web", "page", "op", "login", "mgmt"},
+		"upstream/wsfed", "upstream/ldap", "upstream/ip", "upstream/safexml", "upstream/fetched", "upstream/idptest", "upstream/ldaptest", "script", "foreigndb", "action", "outbound", "mail", "mail/mailtest", "sms", "web", "page", "op", "login", "mgmt"},
 	{"config", "server", "fakeidp", "demo", "bench", "browsertest"},
 }
 
@@ -55,8 +55,11 @@ var forbiddenImports = []struct {
 	owners  []string
 	because string
 }{
-	{"database/sql", []string{"store", "store/storetest"}, "SQL lives in store alone"},
-	{"github.com/jackc/pgx", []string{"store", "store/storetest"}, "SQL lives in store alone"},
+	{"database/sql", []string{"store", "store/storetest", "foreigndb"}, "our SQL lives in store alone, other people's in foreigndb"},
+	{"github.com/jackc/pgx", []string{"store", "store/storetest", "foreigndb"}, "our SQL lives in store alone, other people's in foreigndb"},
+	{"github.com/go-sql-driver/mysql", []string{"foreigndb"}, "other people's databases are opened by foreigndb, through the guard"},
+	{"github.com/microsoft/go-mssqldb", []string{"foreigndb"}, "other people's databases are opened by foreigndb, through the guard"},
+	{"go.mongodb.org/mongo-driver", []string{"foreigndb"}, "other people's databases are opened by foreigndb, through the guard"},
 	{"modernc.org/sqlite", []string{"store", "store/storetest"}, "SQL lives in store alone"},
 	{"github.com/go-chi/chi/v5/middleware", nil, "its RealIP trusts anybody; web has its own middleware"},
 	{"encoding/gob", nil, "stored forms are JSON"},

@@ -21,6 +21,9 @@ type Claims struct {
 	// Once are attributes that this provider is known to send only once: their
 	// absence says nothing.
 	Once []string
+	// Local are user_metadata, app_metadata and blocked, which the contract of a custom
+	// database alone lets somebody else bring (reference/connections.md §5.3).
+	Local []Change
 	// Raw is the payload as received, a compact JSON object.
 	Raw Value
 }

@@ -8,5 +8,5 @@
 // what a search query means (searchplan.go).
 // Does not own: who may edit what and what a login does (profile), password
 // hashes (passwd), SQL (store), who sees how much of the wire form (mgmt).
-// May import: errs, opt, schema, query, strictjson, profile, passwd, audit, letter, connection.
+// May import: errs, opt, schema, query, strictjson, profile, passwd, audit, letter, connection, customdb.
 package user

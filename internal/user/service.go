@@ -6,11 +6,13 @@ import (
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
+	"mangrove/internal/customdb"
 	"mangrove/internal/opt"
 	"mangrove/internal/profile"
 )
 
-// Service is the use cases. All fields are required but Guard and MailsReady.
+// Service is the use cases. All fields are required but those
+// that say so.
 type Service struct {
 	Users       Store
 	Connections connection.Store
@@ -21,6 +23,12 @@ type Service struct {
 	Now   func() time.Time
 	// Guard bounds guesses; nil: nothing does.
 	Guard Guard
+	// External runs the actions of custom databases; nil: they have none.
+	External customdb.Runner
+	// Migrations keeps what is learnt of migrations; nil: nobody does.
+	Migrations customdb.MigrationStore
+	// GraveKey is the key of customdb.Grave.
+	GraveKey []byte
 	// MailsReady reports whether there is a mail server now, so that mails can be
 	// asked for; nil: there is none.
 	MailsReady func() bool

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"mangrove/internal/audit"
+	"mangrove/internal/customdb"
 	"mangrove/internal/letter"
 	"mangrove/internal/profile"
 )
@@ -124,6 +125,10 @@ type Effect struct {
 	Retires Retirement
 	// Forgives is counted failures that end with the change.
 	Forgives Forgiveness
+	// Migration is what the change means to the migration of a custom database; nil: nothing.
+	Migration *customdb.Note
+	// Graves are those of a user who is deleted (customdb.Grave), by connection id.
+	Graves map[string][]string
 	// Unchanged: nothing to write, not even the version.
 	Unchanged bool
 }

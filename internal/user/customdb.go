@@ -1,0 +1,88 @@
+package user
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"mangrove/internal/audit"
+	"mangrove/internal/connection"
+	"mangrove/internal/customdb"
+	"mangrove/internal/errs"
+)
+
+// ErrStoreDown is of a custom database that gave no answer, or one that means nothing.
+// What it said is for the operator alone: the record has it.
+var ErrStoreDown = errs.New(errs.Unavailable, "access_denied", "The database of this connection gave no answer. Please try again later.")
+
+// ask runs an action of a custom database. Errors: *errs.Error whose cause is the
+// *customdb.Failure, and that of ctx:
+//
+//	WrongUsernameOrPasswordError  ErrWrongPassword
+//	ValidationError               400 with its code and its text; user_exists: ErrExists
+//	UnauthorizedError             403 unauthorized, with its text
+//	any other, limits, no answer  ErrStoreDown
+func (s *Service) ask(ctx context.Context, c *connection.Connection, call customdb.Call) (customdb.Answer, error) {
+	if s.External == nil {
+		return customdb.Answer{}, ErrStoreDown.Because(&customdb.Failure{Kind: customdb.NoAction})
+	}
+	answer, err := s.External.Run(ctx, c, call)
+	return answer, storeError(err)
+}
+
+// storeError words a failure of a custom database for whoever asked.
+func storeError(err error) error {
+	var f *customdb.Failure
+	if !errors.As(err, &f) {
+		return err
+	}
+	switch f.Kind {
+	case customdb.Wrong:
+		return ErrWrongPassword.Because(f)
+	case customdb.Invalid:
+		if f.Code == "user_exists" {
+			return ErrExists.Because(f)
+		}
+		return errs.New(errs.Invalid, f.Code, "%s", f.Message).Because(f)
+	case customdb.Unauthorized:
+		return errs.New(errs.Forbidden, "unauthorized", "%s", f.Message).Because(f)
+	}
+	return ErrStoreDown.Because(f)
+}
+
+// found is whom the custom database knows by an identifier (get_user). Errors:
+// customdb.ErrNobody; those of ask.
+func (s *Service) found(ctx context.Context, c *connection.Connection, identifier string) (customdb.Person, error) {
+	answer, err := s.ask(ctx, c, customdb.Find(identifier))
+	if customdb.IsWrong(err) { // some scripts say so of somebody who is not there
+		return customdb.Person{}, customdb.ErrNobody
+	}
+	if err != nil {
+		return customdb.Person{}, err
+	}
+	p, err := customdb.ReadPerson(answer.Value)
+	if err != nil && !errors.Is(err, customdb.ErrNobody) {
+		var f *customdb.Failure
+		if errors.As(err, &f) {
+			f.Console = answer.Console
+		}
+		return customdb.Person{}, storeError(err)
+	}
+	return p, err
+}
+
+// told puts what a custom database said into the record of a failure: its own text
+// where there is one, and beside it the console. Passwords and configuration are masked
+// in both.
+func told(e audit.Event, err error) audit.Event {
+	var f *customdb.Failure
+	if !errors.As(err, &f) {
+		return e
+	}
+	if f.Message != "" {
+		e.Description = f.Message
+	}
+	details := map[string]any{"custom_database": map[string]any{"kind": f.Kind, "code": f.Code, "detail": f.Detail, "console": f.Console}}
+	e.Details, _ = json.Marshal(details) // of texts: cannot fail
+	return e
+}
