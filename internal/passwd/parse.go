@@ -18,6 +18,8 @@ const (
 	maxScryptWork    = 4 << 20   // N·r·p
 	maxScryptThreads = 16
 	maxRounds        = 5_000_000 // PBKDF2: iterations times blocks of output
+	maxPhpassCost    = 20        // base-2 logarithm of the rounds
+	maxCryptRounds   = 500_000   // of sha-crypt
 	maxHashText      = 4 << 10   // bytes of any hash, salt or key as written
 	maxPassword      = 4 << 10   // bytes of a password that is tried
 

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/crypto/scrypt"
 )
 
-// algorithms of custom_password_hash.
-var algorithms = []string{"argon2", "bcrypt", "hmac", "ldap", "md4", "md5", "pbkdf2", "scrypt", "sha1", "sha256", "sha512"}
+// algorithms of custom_password_hash. crypt is ours.
+var algorithms = []string{"argon2", "bcrypt", "crypt", "hmac", "ldap", "md4", "md5", "pbkdf2", "scrypt", "sha1", "sha256", "sha512"}
 
 // matcher reports whether a password, encoded as bytes, is the one that was hashed.
 type matcher func(password []byte) bool
@@ -32,6 +32,8 @@ func (c *custom) matcher() (matcher, error) {
 		return argon(c.Hash.Value)
 	case "bcrypt":
 		return c.bcrypt()
+	case "crypt":
+		return crypt(c.Hash.Value)
 	case "hmac":
 		return c.hmac()
 	case "ldap":
@@ -49,7 +51,7 @@ func (c *custom) matcher() (matcher, error) {
 func (c *custom) allowed() error {
 	text := false // the hash is a text of its own form
 	switch c.Algorithm {
-	case "argon2", "ldap", "pbkdf2":
+	case "argon2", "crypt", "ldap", "pbkdf2":
 		text = true
 		if c.Salt != nil {
 			return refuse("NOT_PASSED", "salt", "The salt of %s is part of its hash; a salt object is not allowed", c.Algorithm)
