@@ -2,6 +2,7 @@ package connection
 
 import (
 	"encoding/json"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -231,9 +232,20 @@ func factsOf(c *Connection, o strictjson.Document) profile.Connection {
 		f.PhoneRequired, f.PhoneAllowed = true, true
 	case profile.Database, profile.ImportDatabase, profile.ExternalDatabase:
 		identifiers(&f, o)
-		f.ScriptChangesEmail = f.Class == profile.ExternalDatabase && o.Object("customScripts").Text("change_email") != ""
+		if f.Class == profile.ExternalDatabase {
+			f.ScriptChangesEmail, f.ScriptChangesUsername, f.ScriptChangesPhone =
+				answers(o, "change_email"), answers(o, "change_username"), answers(o, "change_phone_number")
+		}
 	}
 	return f
+}
+
+// answers reports whether a custom database has an action, by a script, a statement or
+// its webhook. customdb says which of them; this package cannot ask it.
+func answers(o strictjson.Document, action string) bool {
+	sql, webhook := o.Object("sql"), o.Object("webhook")
+	return o.Object("customScripts").Text(action) != "" || sql.Text("url") != "" && sql.Text(action) != "" ||
+		webhook.Text("url") != "" && slices.Contains(webhook.Texts("actions"), action)
 }
 
 // identifiers reads which sign-in names the users of a database have: from the

@@ -110,8 +110,22 @@ var databaseOptions = []schema.Property{
 	},
 	{
 		Name: "customScripts", Types: obj | orNull, Closed: true, Description: "A map of scripts used to integrate with a custom database.",
-		Members: scripts("login", "get_user", "delete", "change_password", "verify", "create", "change_username", "change_email", "change_phone_number"),
+		Members: scripts(actions...),
 	},
+	closed(schema.Property{
+		Name: "sql", Types: obj | orNull, Description: "A database that the statements of actions ask",
+		Members: append(scripts(actions...), schema.Property{Name: "url", Types: str, Min: 1, Max: 2083}),
+	}, "url"),
+	closed(schema.Property{
+		Name: "webhook", Types: obj | orNull, Description: "A web service that is asked the actions",
+		Members: []schema.Property{
+			{Name: "url", Types: str, Min: 1, Max: 2083},
+			{Name: "secret", Types: str, Min: 1, Max: 255},
+			{Name: "actions", Types: arr, Min: 1, Unique: true, Items: &schema.Property{Types: str, Enum: actions}},
+		},
+	}, "url", "actions"),
+	closed(object("migration", "How far the old store of an import is asked", bare(append(flag("recreate_deleted"),
+		enum("mode", "on", "shadow", "off"))...)...)),
 	closed(object("authentication_methods", "Options for enabling authentication methods.", bare(
 		closed(object("password", "Password authentication enablement", bare(append(flag("enabled"),
 			enum("api_behavior", "required", "optional"), enum("signup_behavior", "allow", "block"))...)...)),
@@ -141,6 +155,12 @@ var databaseOptions = []schema.Property{
 		closed(object("history", "Password history policy configuration to prevent password reuse", bare(append(flag("active"), number("size", 1, 24))...)...)),
 		closed(object("profile_data", "Personal information restriction policy to prevent use of profile data in passwords", bare(append(flag("active"),
 			words("blocked_fields", 12, 100))...)...)))...)),
+}
+
+// actions are what a custom database can be asked (reference/connections.md §5.1); list,
+// and the options sql, webhook and migration, are ours.
+var actions = []string{
+	"login", "get_user", "delete", "change_password", "verify", "create", "change_username", "change_email", "change_phone_number", "list",
 }
 
 func scripts(names ...string) []schema.Property {

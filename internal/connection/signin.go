@@ -3,6 +3,7 @@ package connection
 import (
 	"slices"
 
+	"mangrove/internal/profile"
 	"mangrove/internal/strictjson"
 )
 
@@ -42,8 +43,12 @@ func signInKinds(o strictjson.Document) []string {
 }
 
 // PasskeysEnabled reports whether users may sign in with passkeys
-// (authentication_methods.passkey.enabled).
+// (authentication_methods.passkey.enabled). Those of an external store may not: it would
+// not be asked.
 func (c *Connection) PasskeysEnabled() bool {
+	if c.Class() == profile.ExternalDatabase {
+		return false
+	}
 	methods := strictjson.ParseDocument(c.Options).Object("authentication_methods")
 	return c.Strategy == "auth0" && methods.Object("passkey").Flag("enabled")
 }

@@ -34,15 +34,9 @@ type Failure struct {
 	Console []Line
 }
 
-func (f *Failure) Error() string {
-	text := "custom database: " + string(f.Kind)
-	for _, s := range []string{f.Code, f.Message, f.Detail} {
-		if s != "" {
-			text += ": " + s
-		}
-	}
-	return text
-}
+// Error tells the kind alone: it ends in process logs, and the store's own words may
+// speak of a person.
+func (f *Failure) Error() string { return "custom database: " + string(f.Kind) }
 
 // IsWrong reports whether the store says that identifier and password do not belong
 // together, or that nobody has the identifier.

@@ -43,7 +43,10 @@ type Progress struct {
 	// Compared are the comparisons of shadow mode, Same those without a difference.
 	Compared, Same int64
 	// Deleted are those who may not come again.
-	Deleted       int64
+	Deleted int64
+	// Truncated: there was no room for everybody's name. Known, Failing, Differing and
+	// Stragglers are then only of some.
+	Truncated     bool
 	FirstAt       int64 // of the first note, microseconds; zero: none
 	LastMigration int64 // when somebody migrated last, microseconds; zero: never
 	LastError     string

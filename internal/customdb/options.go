@@ -1,6 +1,7 @@
 package customdb
 
 import (
+	"net/url"
 	"slices"
 	"strings"
 
@@ -87,8 +88,8 @@ func ParseOptions(d strictjson.Document) *Options {
 			o.SQL[a] = q
 		}
 	}
-	o.SQLURL = o.fill(sql.Text("url"))
-	o.WebhookURL, o.WebhookSecret = o.fill(webhook.Text("url")), o.fill(webhook.Text("secret"))
+	o.SQLURL = o.fillURL(sql.Text("url"))
+	o.WebhookURL, o.WebhookSecret = o.fillURL(webhook.Text("url")), o.fill(webhook.Text("secret"))
 	for _, name := range webhook.Texts("actions") {
 		if a := Action(name); slices.Contains(Actions, a) {
 			o.WebhookActions = append(o.WebhookActions, a)
@@ -105,12 +106,25 @@ func ParseOptions(d strictjson.Document) *Options {
 
 // fill puts values of configuration into a text, in the place of ${NAME}.
 func (o *Options) fill(text string) string {
+	return o.replace(text, func(value string) string { return value })
+}
+
+// fillURL escapes what it puts into an address: a password may have any character. An
+// address that is all in configuration is one already.
+func (o *Options) fillURL(address string) string {
+	if name, ok := strings.CutPrefix(address, "${"); ok && strings.IndexByte(name, '}') == len(name)-1 {
+		return o.fill(address)
+	}
+	return o.replace(address, func(value string) string { return strings.ReplaceAll(url.PathEscape(value), "@", "%40") })
+}
+
+func (o *Options) replace(text string, written func(string) string) string {
 	if !strings.Contains(text, "${") {
 		return text
 	}
 	pairs := make([]string, 0, 2*len(o.Configuration))
 	for key, value := range o.Configuration {
-		pairs = append(pairs, "${"+key+"}", value)
+		pairs = append(pairs, "${"+key+"}", written(value))
 	}
 	return strings.NewReplacer(pairs...).Replace(text)
 }

@@ -23,8 +23,8 @@ type Person struct {
 	CustomPasswordHash profile.Value
 }
 
-// ErrNobody: the answer is that there is nobody.
-var ErrNobody = &Failure{Kind: Wrong, Message: "nobody is known by this identifier"}
+// ErrNobody is the answer that there is nobody.
+var ErrNobody error = &Failure{Kind: Wrong, Detail: "nothing was answered"}
 
 // ReadPerson reads an answer about one person. Errors: ErrNobody for null, false and
 // nothing; a *Failure of kind Broken for what is no profile.

@@ -23,41 +23,17 @@ func Create(c Connection, in []Change, src Source, d Defaults) (Profile, error) 
 	if !c.Class.Own() {
 		return Profile{}, errNotCreatable
 	}
-	door := doorOf(src.Origin)
-	if err := check(door, in); err != nil {
-		return Profile{}, err
-	}
-	var p draft
-	for _, ch := range in {
-		v := stored(c, ch.Name, ch.Value)
-		switch {
-		case Form(door, ch.Name) == nil:
-			continue
-		case ch.Name == UserMetadata || ch.Name == AppMetadata:
-			if door == AtSignup {
-				if err := checkSignupMetadata(v); err != nil {
-					return Profile{}, err
-				}
-			}
-			v = keepMetadata(ch.Name, Merge(nil, v))
-		}
-		p.set(ch.Name, v, src)
-	}
-	if err := checkIdentifiers(c, p.Profile, door); err != nil {
+	p, err := given(c, in, src)
+	if err != nil {
 		return Profile{}, err
 	}
 	for _, pair := range proofs {
-		switch {
-		case p.Has(pair.address) && !p.Has(pair.proof):
+		if p.Has(pair.address) && !p.Has(pair.proof) {
 			p.set(pair.proof, Bool(false), madeUp(src))
-		case !p.Has(pair.address) && p.True(pair.proof):
-			return Profile{}, errNoAddress[pair.proof]
-		case !p.Has(pair.address): // false says nothing that an absent address does not
-			p.remove(pair.proof)
 		}
 	}
 	host := gravatar
-	if door == AtImport {
+	if src.Origin == FromImport {
 		host = gravatarImport
 	}
 	for _, name := range generated {
@@ -66,6 +42,75 @@ func Create(c Connection, in []Change, src Source, d Defaults) (Profile, error) 
 		}
 	}
 	return p.Profile, nil
+}
+
+// Ask decides what a database elsewhere is asked to make of somebody new: what was
+// given, in the spelling in which it came, under the rules of Create for what may and
+// must come along. Nothing is made up; what the other store says afterwards is the
+// profile. Errors as Create's.
+func Ask(c Connection, in []Change, src Source) (Profile, error) {
+	if c.Class != ExternalDatabase {
+		return Profile{}, errNotCreatable
+	}
+	p, err := given(c, in, src)
+	return p.Profile, err
+}
+
+// Granted is the profile of somebody whom a database elsewhere has just made, together
+// with what was asked for and that store need not keep: metadata, of which its word
+// counts where both have one, and blocked.
+func Granted(made, asked Profile) Profile {
+	next := draft{Profile: made}
+	for _, name := range []string{UserMetadata, AppMetadata, Blocked} {
+		a, ok := asked.Get(name)
+		switch {
+		case !ok:
+		case name == Blocked:
+			next.set(name, a.Value, a.Source)
+		case made.Has(name):
+			next.set(name, keepMetadata(name, Merge(a.Value, made.Value(name))), a.Source)
+		default:
+			next.set(name, a.Value, a.Source)
+		}
+	}
+	return next.Profile
+}
+
+// given is what of a body a new user has, before anything is made up.
+func given(c Connection, in []Change, src Source) (draft, error) {
+	var p draft
+	door := doorOf(src.Origin)
+	if err := check(door, in); err != nil {
+		return p, err
+	}
+	for _, ch := range in {
+		v := stored(c, ch.Name, ch.Value)
+		switch {
+		case Form(door, ch.Name) == nil:
+			continue
+		case ch.Name == UserMetadata || ch.Name == AppMetadata:
+			if door == AtSignup {
+				if err := checkSignupMetadata(v); err != nil {
+					return p, err
+				}
+			}
+			v = keepMetadata(ch.Name, Merge(nil, v))
+		}
+		p.set(ch.Name, v, src)
+	}
+	if err := checkIdentifiers(c, p.Profile, door); err != nil {
+		return p, err
+	}
+	for _, pair := range proofs {
+		switch {
+		case p.Has(pair.address):
+		case p.True(pair.proof):
+			return p, errNoAddress[pair.proof]
+		default: // false says nothing that an absent address does not
+			p.remove(pair.proof)
+		}
+	}
+	return p, nil
 }
 
 // doorOf is the door of an origin; what is no sign-up and no import is held to

@@ -161,3 +161,51 @@ func TestPictureHosts(t *testing.T) {
 		}
 	}
 }
+
+// What an external store is asked to make: what was given, as it was given.
+func TestAsk(t *testing.T) {
+	for _, row := range []struct {
+		about   string
+		c       Connection
+		by      Origin
+		in      string
+		want    string
+		refusal string
+	}{
+		{"as it came", scripted, FromManagement, `{"email":"Ada@Example.test","username":"Ada","given_name":"Ada"}`, `{"email":"Ada@Example.test","username":"Ada","given_name":"Ada"}`, ""},
+		{
+			"everything", scripted, FromManagement, `{"email":"a@b.co","email_verified":true,"phone_number":"+1","name":"N","blocked":true,"user_metadata":{"a":1,"b":null},"app_metadata":{"c":2}}`,
+			`{"email":"a@b.co","email_verified":true,"phone_number":"+1","name":"N","blocked":true,"user_metadata":{"a":1},"app_metadata":{"c":2}}`, "",
+		},
+		{"sign-up with all that it must not", scripted, FromSignup, `{"email":"a@b.co","app_metadata":{"admin":true},"email_verified":true,"blocked":false,"roles":["admin"]}`, `{"email":"a@b.co"}`, ""},
+		{"no e-mail, not verified", scripted, FromManagement, `{"username":"ada","email_verified":false}`, `{"username":"ada"}`, ""},
+		{"no e-mail, verified", scripted, FromManagement, `{"username":"ada","email_verified":true}`, "", "invalid_body: Cannot set email_verified for a user without email."},
+		{"nothing to sign in with", external, FromManagement, `{"name":"Ada"}`, "", missingEmail},
+		{"a username that nobody has", external, FromManagement, `{"email":"a@b.co","username":"ada"}`, "", "invalid_body: Cannot set username for connection without requires_username."},
+		{"a phone number that nobody has", external, FromManagement, `{"email":"a@b.co","phone_number":"+1"}`, "", withoutPhones},
+		{"a username that is required", with(scripted, func(c *Connection) { c.Username.Required = true }), FromManagement, `{"email":"a@b.co"}`, "", missingName},
+		{"sign-up metadata: a number", scripted, FromSignup, `{"email":"a@b.co","user_metadata":{"n":1}}`, "", "invalid user_metadata.n type (only strings are allowed): invalid user_metadata.n type (only strings are allowed)"},
+		{"a database of ours", db, FromManagement, `{"email":"a@b.co"}`, "", noConnection},
+		{"import mode", imported, FromManagement, `{"email":"a@b.co"}`, "", noConnection},
+		{"social", google, FromManagement, `{"email":"a@b.co"}`, "", noConnection},
+	} {
+		p, err := Ask(row.c, body(row.in), Source{Origin: row.by})
+		if got := told(err); got != row.refusal {
+			t.Errorf("%s: %s", row.about, got)
+		}
+		if row.refusal == "" {
+			same(t, p, row.want)
+		}
+	}
+}
+
+func TestGranted(t *testing.T) {
+	for _, row := range []struct{ about, made, asked, want string }{
+		{"nothing asked for", `{"name":"A"}`, `{"name":"B","email":"a@b.co"}`, `{"name":"A"}`},
+		{"the store keeps none", `{"name":"A"}`, `{"user_metadata":{"a":1},"app_metadata":{"b":2},"blocked":true}`, `{"name":"A","user_metadata":{"a":1},"app_metadata":{"b":2},"blocked":true}`},
+		{"its word first", `{"user_metadata":{"a":3,"c":4}}`, `{"user_metadata":{"a":1,"b":2}}`, `{"user_metadata":{"a":3,"b":2,"c":4}}`},
+		{"blocked here", `{"blocked":false}`, `{"blocked":true}`, `{"blocked":true}`},
+	} {
+		same(t, Granted(has(row.made, FromScript), has(row.asked, FromManagement)), row.want)
+	}
+}

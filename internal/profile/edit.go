@@ -27,15 +27,18 @@ type EditOptions struct {
 //	the five, by null     yes             unless synced at each login
 //	email                 not sms         by script   no          no
 //	email_verified        not sms         by script   yes         no
-//	phone_*               where it has    no          no          no
-//	username              where it has    no          no          no
+//	phone_number          where it has    by script   no          no
+//	phone_verified        where it has    no          no          no
+//	username              where it has    by script   no          no
 //	password              not passwordless by script  no          no
 //	other names, by null  no              unless synced at each login
 //	other names, by value never
 //
 // A synced attribute is refused even with the value that it has: presence in
 // the body is the question. An identifier that the connection requires cannot
-// be removed. What null removed is not made up again.
+// be removed, and none of an external user: there is no script that could. Of such a
+// user one identifier or the password is changed at a time, so that no script has to be
+// taken back because the next one refuses. What null removed is not made up again.
 func Edit(c Connection, p Profile, in []Change, o EditOptions, src Source) (Profile, []string, error) {
 	if err := CheckPatch(in); err != nil {
 		return p, nil, err
@@ -114,15 +117,19 @@ func (b *patch) names(pass func(string) bool) []string {
 
 // editRules are asked in this order; the first that refuses gives the answer.
 var editRules = []func(*patch) error{
-	together, ofSecondary, synced, removable, editsEmail, verifiesEmail, editsPhone, editsUsername, editsPassword, enabled, required,
+	together, ofSecondary, synced, removable, editsEmail, verifiesEmail, editsPhone, editsUsername, editsPassword, enabled, required, elsewhere,
 }
 
 // together refuses what cannot be changed in one request.
 func together(b *patch) error {
-	for _, pair := range [][2]string{
+	pairs := [][2]string{
 		{"password", Email}, {"password", EmailVerified},
 		{Username, Email}, {Username, EmailVerified}, {Username, "password"},
-	} {
+	}
+	if b.Class == ExternalDatabase {
+		pairs = append(pairs, [][2]string{{PhoneNumber, Email}, {PhoneNumber, EmailVerified}, {PhoneNumber, Username}, {PhoneNumber, "password"}}...)
+	}
+	for _, pair := range pairs {
 		if b.hasOrPassword(pair[0]) && b.hasOrPassword(pair[1]) {
 			return errs.New(errs.Invalid, "invalid_body", "Cannot update %s and %s simultaneously", pair[0], pair[1])
 		}
@@ -197,7 +204,13 @@ func editsEmail(b *patch) error {
 	}
 }
 
-var errNoEmailScript = errs.New(errs.Invalid, "operation_not_supported", "change_email script does not exist")
+// Refusals of what nobody changes in an external store. The first has the reference's
+// text, the others follow it.
+var (
+	errNoEmailScript    = errs.New(errs.Invalid, "operation_not_supported", "change_email script does not exist")
+	errNoUsernameScript = errs.New(errs.Invalid, "operation_not_supported", "change_username script does not exist")
+	errNoPhoneScript    = errs.New(errs.Invalid, "operation_not_supported", "change_phone_number script does not exist")
+)
 
 // verifiesEmail: the script that changes the e-mail of an external user is also
 // what carries its verification there.
@@ -216,8 +229,17 @@ func verifiesEmail(b *patch) error {
 }
 
 func editsPhone(b *patch) error {
-	if (b.has(PhoneNumber) || b.has(PhoneVerified)) && !b.hasPhones() {
+	switch {
+	case !b.has(PhoneNumber) && !b.has(PhoneVerified):
+		return nil
+	case !b.hasPhones():
 		return errNoPhones
+	case b.Class != ExternalDatabase:
+		return nil
+	case b.has(PhoneVerified):
+		return unsupported("Phone verification is not supported for users of a custom database with import mode disabled.")
+	case !b.ScriptChangesPhone:
+		return errNoPhoneScript
 	}
 	return nil
 }
@@ -228,6 +250,8 @@ func editsUsername(b *patch) error {
 		return nil
 	case !b.hasUsernames():
 		return errNoUsernames
+	case b.Class == ExternalDatabase && !b.ScriptChangesUsername:
+		return errNoUsernameScript
 	case b.removes(Username):
 		return nil
 	}
@@ -260,6 +284,19 @@ func required(b *patch) error {
 	}
 	return nil
 }
+
+// elsewhere: what people sign in with in another store can be replaced there, not removed.
+func elsewhere(b *patch) error {
+	if b.Class != ExternalDatabase {
+		return nil
+	}
+	if names := b.names(func(n string) bool { return isIdentifier(n) && b.removes(n) }); names != nil {
+		return cannotRemove(b.Connection, names)
+	}
+	return nil
+}
+
+func isIdentifier(name string) bool { return name == Email || name == Username || name == PhoneNumber }
 
 func cannotRemove(c Connection, names []string) error {
 	return unsupported("The following user attributes cannot be removed: %s. Users of the connection (%s) sign in with them.", list(names), c.Name)

@@ -141,6 +141,24 @@ func TestEdit(t *testing.T) {
 		{"password of a passwordless user", byEmail, ada, `{}`, password, "", "operation_not_supported: Cannot update password for non-database user."},
 		{"password of an external user", external, ada, `{}`, password, ada, ""},
 
+		// An external user, by script: one thing at a time, and nothing is removed.
+		{"external user: username", scripted, ada, `{"username":"Bea"}`, EditOptions{}, `{"email":"ada@example.test","email_verified":true,"name":"Ada","nickname":"ada","username":"Bea"}`, ""},
+		{"external user: username, without the script", with(scripted, func(c *Connection) { c.ScriptChangesUsername = false }), ada, `{"username":"bea"}`, EditOptions{}, "", "operation_not_supported: change_username script does not exist"},
+		{"external user: username, a connection without", external, ada, `{"username":"bea"}`, EditOptions{}, "", "invalid_body: Cannot set username for connection without requires_username."},
+		{"external user: a long username", scripted, ada, `{"username":"abcdefghijklmnop"}`, EditOptions{}, "", "Payload validation error: 'String is too long (16 chars), maximum 15' on property username (The user's username. Only valid if the connection requires a username)."},
+		{"external user: phone number", scripted, `{"email":"a@b.co","phone_number":"+1","phone_verified":true}`, `{"phone_number":"+2"}`, EditOptions{}, `{"email":"a@b.co","phone_number":"+2","phone_verified":false}`, ""},
+		{"external user: phone number, without the script", with(scripted, func(c *Connection) { c.ScriptChangesPhone = false }), ada, `{"phone_number":"+2"}`, EditOptions{}, "", "operation_not_supported: change_phone_number script does not exist"},
+		{"external user: phone number, a connection without", external, ada, `{"phone_number":"+2"}`, EditOptions{}, "", "operation_not_supported: Cannot set phone_number for connection without phone numbers."},
+		{"external user: phone_verified", scripted, `{"email":"a@b.co","phone_number":"+1"}`, `{"phone_verified":true}`, EditOptions{}, "", "operation_not_supported: Phone verification is not supported for users of a custom database with import mode disabled."},
+		{"external user: e-mail by null", scripted, `{"email":"a@b.co","username":"ada"}`, `{"email":null}`, EditOptions{}, "", notRemoved + "email. Users of the connection (Legacy) sign in with them."},
+		{"external user: username by null", scripted, `{"email":"a@b.co","username":"ada"}`, `{"username":null}`, EditOptions{}, "", notRemoved + "username. Users of the connection (Legacy) sign in with them."},
+		{"external user: phone number by null", scripted, `{"email":"a@b.co","phone_number":"+1"}`, `{"phone_number":null}`, EditOptions{}, "", notRemoved + "phone_number. Users of the connection (Legacy) sign in with them."},
+		{"external user: phone number and e-mail", scripted, ada, `{"email":"b@c.de","phone_number":"+2"}`, EditOptions{}, "", "invalid_body: Cannot update phone_number and email simultaneously"},
+		{"external user: phone number and email_verified", scripted, ada, `{"email_verified":true,"phone_number":"+2"}`, EditOptions{}, "", "invalid_body: Cannot update phone_number and email_verified simultaneously"},
+		{"external user: phone number and username", scripted, ada, `{"username":"b","phone_number":"+2"}`, EditOptions{}, "", "invalid_body: Cannot update phone_number and username simultaneously"},
+		{"external user: phone number and password", scripted, ada, `{"phone_number":"+2"}`, password, "", "invalid_body: Cannot update phone_number and password simultaneously"},
+		{"of ours both can be changed", flexible, `{"email":"a@b.co"}`, `{"email":"b@c.de","phone_number":"+2"}`, EditOptions{}, `{"email":"b@c.de","email_verified":false,"phone_number":"+2","phone_verified":false}`, ""},
+
 		// A secondary identity is named.
 		{"secondary: names", db, ada, `{"name":"B","family_name":null}`, secondary, "", notUpdated + "family_name, name. The specified connection belongs to a secondary identity."},
 		{"secondary: metadata, blocked, other names", db, ada, `{"user_metadata":{},"blocked":true,"locale":null}`, secondary, "", notUpdated + "blocked, locale, user_metadata. The specified connection belongs to a secondary identity."},

@@ -25,11 +25,11 @@ func stored(c Connection, name string, v Value) Value {
 // hasUsernames, hasPhones and hasEmails say which identifiers a user of the
 // connection may have.
 func (c Connection) hasUsernames() bool {
-	return (c.Class == Database || c.Class == ImportDatabase) && c.Username.Allowed
+	return c.Class.HasPasswords() && c.Username.Allowed
 }
 
 func (c Connection) hasPhones() bool {
-	return c.Class == PasswordlessSMS || (c.Class == Database || c.Class == ImportDatabase) && c.PhoneAllowed
+	return c.Class == PasswordlessSMS || c.Class.HasPasswords() && c.PhoneAllowed
 }
 
 // requires reports whether every user of the connection has the identifier.

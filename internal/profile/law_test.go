@@ -55,10 +55,10 @@ func randomChanges(r *rand.Rand, most int) []Change {
 
 func randomConnection(r *rand.Rand) Connection {
 	modes := []Sync{"", EachLogin, FirstLogin, NeverLogin}
-	c := []Connection{db, dbNames, flexible, imported, byEmail, bySMS, external, google, okta}[r.IntN(9)]
+	c := []Connection{db, dbNames, flexible, imported, byEmail, bySMS, external, scripted, google, okta}[r.IntN(10)]
 	c.Sync = modes[r.IntN(4)]
 	c.Disabled = r.IntN(8) == 0
-	c.ScriptChangesEmail = r.IntN(2) == 0
+	c.ScriptChangesEmail, c.ScriptChangesUsername, c.ScriptChangesPhone = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0
 	if r.IntN(3) == 0 {
 		c.SyncOf = map[string]Sync{lawNames[r.IntN(len(lawNames))]: modes[r.IntN(4)], Email: modes[r.IntN(4)]}
 	}

@@ -59,8 +59,9 @@ type Connection struct {
 	EmailRequired, PhoneRequired bool
 	// PhoneAllowed: the connection has phone numbers (flexible identifiers, or sms).
 	PhoneAllowed bool
-	// ScriptChangesEmail: an external database whose change_email script exists.
-	ScriptChangesEmail bool
+	// ScriptChangesEmail, ScriptChangesUsername, ScriptChangesPhone: an external database
+	// that has the action for it (change_email, …), whoever carries it.
+	ScriptChangesEmail, ScriptChangesUsername, ScriptChangesPhone bool
 }
 
 // UsernameRule says whether users of a database have usernames and of what form.

@@ -76,7 +76,8 @@ type Dropped struct {
 //	                       removed                                 kept
 //
 // Whatever the mode: user_metadata, app_metadata, blocked and the server's own
-// members are out of a login's reach. email_verified speaks about the e-mail it
+// members are out of a login's reach; of a custom database, bring (adopt.go) says what
+// it may do to the first three. email_verified speaks about the e-mail it
 // came with: it is taken only together with that e-mail, is false when the
 // e-mail is new and nothing was said, and goes when the e-mail goes. E-mail
 // addresses are kept as received. name, nickname and picture are made up where
@@ -104,6 +105,7 @@ func Login(c Connection, known *Profile, cl Claims, src Source, d Defaults) Outc
 	next := draft{Profile: l.merge(), owned: true}
 	l.prove(&next)
 	l.makeUp(&next, d)
+	l.bring(&next, cl.Local)
 	o := Outcome{Action: Created, Profile: next.Profile, Changed: Diff(l.before, next.Profile), Dropped: l.dropped}
 	switch {
 	case l.first:

@@ -85,8 +85,12 @@ var (
 	byEmail  = Connection{ID: "con_em", Name: "email", Class: PasswordlessEmail}
 	bySMS    = Connection{ID: "con_sm", Name: "sms", Class: PasswordlessSMS}
 	external = Connection{ID: "con_ex", Name: "Legacy", Class: ExternalDatabase}
-	google   = Connection{ID: "con_go", Name: "google-oauth2", Class: Social}
-	okta     = Connection{ID: "con_ok", Name: "corp", Class: Enterprise}
+	scripted = Connection{
+		ID: "con_sc", Name: "Legacy", Class: ExternalDatabase, PhoneAllowed: true, Username: UsernameRule{Allowed: true},
+		ScriptChangesEmail: true, ScriptChangesUsername: true, ScriptChangesPhone: true,
+	}
+	google = Connection{ID: "con_go", Name: "google-oauth2", Class: Social}
+	okta   = Connection{ID: "con_ok", Name: "corp", Class: Enterprise}
 )
 
 func with(c Connection, change func(*Connection)) Connection {
