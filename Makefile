@@ -2,6 +2,7 @@
 
 GOLANGCI := 2.15.0
 LINTER := .tools/golangci-lint-$(GOLANGCI)
+FERRETDB := 1.24.2
 
 .PHONY: all build test lint vet bench fuzz demo clean
 
@@ -35,3 +36,7 @@ $(LINTER):
 	mkdir -p .tools
 	GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(GOLANGCI)
 	mv .tools/golangci-lint $@
+
+.tools/mongodb-$(FERRETDB): test/mongodb/main.go test/mongodb/go.mod test/mongodb/go.sum ## a MongoDB server for tests
+	mkdir -p .tools
+	cd test/mongodb && CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(CURDIR)/$@ .

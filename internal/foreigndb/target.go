@@ -3,6 +3,7 @@ package foreigndb
 import (
 	"context"
 	"net"
+	"sync"
 	"time"
 )
 
@@ -36,6 +37,8 @@ type Target struct {
 	TLS                      TLS
 	// CA is PEM of the authorities that Verify trusts; empty: the system's.
 	CA string
+	// Options of PostgreSQL, as its command line has them (-c search_path=legacy).
+	Options string
 	// Timeout bounds the opening; zero: DefaultTimeout.
 	Timeout time.Duration
 }
@@ -46,11 +49,57 @@ const DefaultTimeout = 5 * time.Second
 // Dial opens a connection to host:port; outbound.Dialer's in production.
 type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-// Opener opens databases through the guard.
-type Opener struct{ dial Dial }
+// Opener opens databases through the guard. It implements script.Databases.
+type Opener struct {
+	dial  Dial
+	pools pools
+	// ending are the statements that are being stopped on servers.
+	ending sync.WaitGroup
+}
 
 // New makes an Opener whose connections all come from dial.
-func New(dial Dial) *Opener { return &Opener{dial} }
+func New(dial Dial) *Opener { return &Opener{dial: dial} }
+
+// Connect opens a session with a SQL database, which is the caller's alone. Errors: *Error.
+func (o *Opener) Connect(ctx context.Context, t Target) (Conn, error) {
+	var c Conn
+	err := opening(ctx, t, func(ctx context.Context) (err error) {
+		switch t.Engine {
+		case Postgres:
+			c, err = o.postgres(ctx, t)
+			err = pgError(err)
+		case MySQL:
+			c, err = o.mysql(ctx, t)
+		case SQLServer:
+			c, err = o.sqlServer(ctx, t)
+		default:
+			err = &Error{Message: "unknown kind of database"}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// opening bounds what opens a connection.
+func opening(ctx context.Context, t Target, open func(context.Context) error) (err error) {
+	if t.Timeout <= 0 {
+		t.Timeout = DefaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, t.Timeout)
+	defer cancel()
+	defer unreadable(&err)
+	return open(ctx)
+}
+
+// Close closes what is kept open, and waits until what was stopped has ended. Nothing
+// may be asked at the same time.
+func (o *Opener) Close() {
+	o.pools.close()
+	o.ending.Wait()
+}
 
 // Result is what a statement answered.
 type Result struct {

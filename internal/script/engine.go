@@ -2,29 +2,31 @@ package script
 
 import (
 	"context"
-	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
-	"strings"
+	"runtime"
 	"sync"
 	"time"
-
-	"modernc.org/quickjs"
 )
 
 // Engine runs scripts, so many at a time. It keeps nothing of a run: each has a
 // virtual machine of its own.
 type Engine struct {
+	// Databases are what the database modules of scripts reach; nil: none. It is set
+	// before the first run.
+	Databases Databases
+
 	client *http.Client
 	rand   io.Reader
 	slots  chan struct{}
-	grace  time.Duration // after Limits.Time, before a run is given up
-	watch  watch
-	// spare holds a machine that no script has seen, for spareLife at most.
+	// hashing are the places in which password hashes are computed.
+	hashing chan struct{}
+	grace   time.Duration // after Limits.Time, before a run is given up
+	watch   watch
+	// spare holds machines that no script has seen, for spareLife at most.
 	spare     chan *machine
 	spareLife time.Duration
 }
@@ -41,7 +43,8 @@ func New(client *http.Client, rand io.Reader, atOnce int) *Engine {
 	}
 	return &Engine{
 		client: client, rand: rand, slots: make(chan struct{}, atOnce), grace: time.Second, watch: newWatch(atOnce),
-		spare: make(chan *machine, 1), spareLife: spareLife,
+		hashing: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		spare:   make(chan *machine, min(atOnce, runtime.GOMAXPROCS(0))), spareLife: spareLife,
 	}
 }
 
@@ -92,7 +95,7 @@ func (e *Engine) Run(ctx context.Context, c Call) (Outcome, error) {
 		return Outcome{}, err
 	}
 	var fate fate
-	r := &run{engine: e, call: c, limits: limits, mask: newMask(c.Secrets), happened: make(chan event, limits.Requests)}
+	r := &run{engine: e, call: c, limits: limits, mask: newMask(c.Secrets), happened: make(chan event, limits.Requests+limits.Queries)}
 	done := make(chan error, 1)
 	// A goroutine of its own: the stack that a deep recursion makes grow goes with it.
 	go func() {
@@ -104,6 +107,7 @@ func (e *Engine) Run(ctx context.Context, c Call) (Outcome, error) {
 		if r.machine != nil {
 			r.machine.close()
 		}
+		r.linger()
 		e.reserve()
 	}()
 	ended, err := e.await(ctx, done)
@@ -167,39 +171,3 @@ func (e *Engine) await(ctx context.Context, done <-chan error) (ended bool, err 
 		return false, nil
 	}
 }
-
-//go:embed js/*.js
-var sources embed.FS
-
-// libraryLine is the line at which the library begins.
-const libraryLine = 1 << 18
-
-// library is the compiled form of js/, in the order of its file names.
-var library = sync.OnceValues(func() ([]byte, error) {
-	var all strings.Builder
-	// Traces do not say of which text a line is: ours begin where no script gets to.
-	all.WriteString(strings.Repeat("\n", libraryLine))
-	all.WriteString("(function () { 'use strict';\n")
-	files, err := fs.Glob(sources, "js/*.js")
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range files {
-		text, err := sources.ReadFile(name)
-		if err != nil {
-			return nil, err
-		}
-		all.Write(text)
-	}
-	all.WriteString("})()")
-	vm, err := quickjs.NewVM()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = vm.Close() }() // nothing depends on it any more
-	code, err := vm.Compile(all.String(), quickjs.EvalGlobal)
-	if err != nil {
-		return nil, fmt.Errorf("script library: %w", err)
-	}
-	return code, nil
-})

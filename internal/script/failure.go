@@ -6,6 +6,9 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
+
+	"modernc.org/quickjs"
 )
 
 // Kind says what ended a run without an answer.
@@ -109,6 +112,16 @@ func ownFrames(stack string) (own string, line int) {
 		b.WriteString(frame)
 	}
 	return b.String(), line
+}
+
+// tooLong says in which functions the engine was stopped, if it was at work. The line of
+// the innermost is not known: it is that of the last call.
+func tooLong(at *quickjs.Error, format string, limit time.Duration) *Failure {
+	f := &Failure{Kind: TooLong, Message: fmt.Sprintf(format, limit)}
+	if at != nil {
+		f.Stack, _ = ownFrames(at.Stack)
+	}
+	return f
 }
 
 func tooMuch(format string, args ...any) *Failure {

@@ -5,6 +5,7 @@ import (
 	"crypto/md5"
 	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/sha3"
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/json"
@@ -15,6 +16,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"golang.org/x/crypto/ripemd160" //nolint:staticcheck // old stores hash with it
 )
 
 // host is everything that the library can ask of Go; the script has no way to
@@ -40,6 +43,18 @@ func (r *run) host(args []any) (any, error) {
 			return nil, err
 		}
 		return digest(text(args, 1), key, text(args, 3))
+	case "derive":
+		return nil, r.derive(number(args, 1), text(args, 2))
+	case "derive.now":
+		return r.deriveNow(text(args, 1))
+	case "salt":
+		return r.bcryptSalt(number(args, 1), text(args, 2))
+	case "cipher":
+		return r.newCipher(text(args, 1))
+	case "cipher.update":
+		return r.ciphered(number(args, 1), text(args, 2))
+	case "cipher.final":
+		return r.finalCipher(number(args, 1), text(args, 2))
 	case "random":
 		return r.random(number(args, 1))
 	case "url":
@@ -56,6 +71,16 @@ func (r *run) host(args []any) (any, error) {
 			return nil, r.stop(tooMuch("more than %d requests", r.limits.Requests))
 		}
 		return nil, r.send(number(args, 1), text(args, 2))
+	case "file":
+		return r.file(text(args, 1))
+	case "soon":
+		r.soon = true
+	case "db.open":
+		return nil, r.openDatabase(number(args, 1), number(args, 2), text(args, 3), text(args, 4))
+	case "db.do":
+		return nil, r.askDatabase(number(args, 1), number(args, 2), text(args, 3), text(args, 4))
+	case "db.close":
+		return nil, r.closeDatabase(number(args, 1), number(args, 2))
 	default:
 		return nil, errors.New("unknown operation")
 	}
@@ -103,15 +128,21 @@ func (r *run) log(level, words string) {
 
 var hashes = map[string]func() hash.Hash{
 	"md5": md5.New, "sha1": sha1.New, "sha224": sha256.New224, "sha256": sha256.New, "sha384": sha512.New384, "sha512": sha512.New,
+	"sha512224": sha512.New512_224, "sha512256": sha512.New512_256, "ripemd160": ripemd160.New, "rmd160": ripemd160.New,
+	"sha3224": func() hash.Hash { return sha3.New224() }, "sha3256": func() hash.Hash { return sha3.New256() },
+	"sha3384": func() hash.Hash { return sha3.New384() }, "sha3512": func() hash.Hash { return sha3.New512() },
+}
+
+// hashOf knows sha256, SHA-256, sha3-256, sha512/256 and RSA-SHA256.
+func hashOf(alg string) (func() hash.Hash, bool) {
+	name := strings.NewReplacer("-", "", "/", "").Replace(strings.ToLower(alg))
+	mk, ok := hashes[strings.TrimPrefix(name, "rsa")]
+	return mk, ok
 }
 
 // digest of Base64, in Base64; key nil: without a key.
 func digest(alg string, key []byte, data string) (any, error) {
-	name := strings.ToLower(strings.ReplaceAll(alg, "-", ""))
-	if _, ok := strings.CutPrefix(name, "rsa"); ok {
-		name = strings.TrimPrefix(name, "rsa")
-	}
-	make, ok := hashes[name]
+	make, ok := hashOf(alg)
 	if !ok {
 		return nil, fmt.Errorf("digest method not supported: %s", clip(alg, 40))
 	}

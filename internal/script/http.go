@@ -40,13 +40,12 @@ func (r *run) send(id int, what string) error {
 	if err := json.Unmarshal([]byte(what), &q); err != nil {
 		return errors.New("request cannot be read")
 	}
-	r.pending++
-	r.outside.Go(func() {
-		b, err := json.Marshal(r.engine.answer(r.ctx, q))
+	r.beside(id, func(ctx context.Context) string {
+		b, err := json.Marshal(r.engine.answer(ctx, q))
 		if err != nil { // of texts and numbers there is none
-			b = []byte(`{"error":"answer cannot be read"}`)
+			return `{"error":"answer cannot be read"}`
 		}
-		r.happened <- event{id, string(b)}
+		return string(b)
 	})
 	return nil
 }

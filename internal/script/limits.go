@@ -12,6 +12,8 @@ type Limits struct {
 	Console    int // bytes that are kept of the console
 	Timers     int // that are set, each ring of an interval counted
 	Requests   int // that are sent
+	Queries    int // operations of databases, opening one among them
+	Hashes     int // of passwords: bcrypt, PBKDF2, scrypt, argon2
 }
 
 // Bounds of a Limits that nothing set (security.md 108–109).
@@ -23,6 +25,8 @@ const (
 	DefaultConsole  = 16 << 10
 	DefaultTimers   = 1000
 	DefaultRequests = 20
+	DefaultQueries  = 50
+	DefaultHashes   = 200
 )
 
 func (l Limits) orDefaults() Limits {
@@ -36,6 +40,8 @@ func (l Limits) orDefaults() Limits {
 	or(&l.Console, DefaultConsole)
 	or(&l.Timers, DefaultTimers)
 	or(&l.Requests, DefaultRequests)
+	or(&l.Queries, DefaultQueries)
+	or(&l.Hashes, DefaultHashes)
 	if l.Time <= 0 {
 		l.Time = DefaultTime
 	}

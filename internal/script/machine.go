@@ -8,7 +8,7 @@ import (
 )
 
 // machine is a virtual machine with the library in it, for one run. To make it takes
-// far longer than most scripts do: an engine that is in use has one in reserve.
+// far longer than most scripts do: an engine that is in use has some in reserve.
 type machine struct {
 	vm    *quickjs.VM
 	enter quickjs.Value // the function that js/7_enter.js returns
@@ -18,6 +18,10 @@ type machine struct {
 
 // spareLife is how long a machine is kept in reserve.
 const spareLife = time.Minute
+
+// collectAt is how many bytes a machine holds before it looks for garbage: the library
+// alone is beyond the engine's own 256 KB, and few scripts leave anything to find.
+const collectAt = 4 << 20
 
 func newMachine() (m *machine, err error) {
 	code, err := library()
@@ -30,6 +34,7 @@ func newMachine() (m *machine, err error) {
 	}
 	// The stack keeps its default: the unit of SetMaxStackSize is calls.
 	m.vm.SetMemoryLimit(DefaultMemory)
+	m.vm.SetGCThreshold(collectAt)
 	err = m.vm.RegisterHostFunc("__host", func(args []any) (any, error) { return m.host(args) })
 	if err == nil {
 		m.enter, err = m.vm.EvalBytecodeValue(code)
@@ -49,7 +54,7 @@ func (m *machine) close() {
 	_ = m.vm.Close()
 }
 
-// take returns the machine in reserve, or a new one.
+// take returns a machine in reserve, or a new one.
 func (e *Engine) take() (*machine, error) {
 	select {
 	case m := <-e.spare:
@@ -59,9 +64,11 @@ func (e *Engine) take() (*machine, error) {
 	}
 }
 
-// reserve makes a machine for the next run, if there is none.
+// reserve makes a machine for the next run. A run that found one leaves as many as there
+// were, and one that did not leaves one more: there are as many as have been needed at
+// once, up to one a core.
 func (e *Engine) reserve() {
-	if e.spareLife <= 0 || len(e.spare) > 0 {
+	if e.spareLife <= 0 || len(e.spare) == cap(e.spare) {
 		return
 	}
 	m, err := spared()
@@ -76,7 +83,7 @@ func (e *Engine) reserve() {
 	}
 }
 
-// forget gives up the machine in reserve: an engine that nobody uses holds nothing.
+// forget gives up a machine in reserve: an engine that nobody uses holds nothing.
 func (e *Engine) forget() {
 	select {
 	case m := <-e.spare:

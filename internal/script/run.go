@@ -24,8 +24,18 @@ type run struct {
 
 	*machine
 	ctx  context.Context
-	busy time.Duration // JavaScript has been at work
+	busy stopwatch
 
+	// abroad is the context of what goes on outside; it may outlive an answer (linger).
+	abroad   context.Context
+	leave    context.CancelFunc // ends abroad
+	sessions sessions
+	queried  int // operations of databases, ever
+
+	derivations int // password hashes, ever
+	ciphers     []*ciphering
+
+	soon     bool // js/1_host.js has something to do later
 	timers   alarms
 	set      int // timers, ever
 	asked    int // requests, ever
@@ -36,6 +46,7 @@ type run struct {
 	settled  bool
 	outcome  string
 	fatal    *Failure // set by the host while JavaScript is at work
+	late     bool     // likewise: the context ended while JavaScript waited
 	result   json.RawMessage
 	console  []Line
 	consoled int // bytes
@@ -50,14 +61,22 @@ type event struct {
 // whole is the work of a run. Its machine is left to whoever called.
 func (r *run) whole(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
-	r.ctx = ctx
-	defer r.outside.Wait()
 	defer cancel()
+	r.ctx = ctx
+	r.abroad, r.leave = context.WithCancel(context.WithoutCancel(ctx))
+	follow := context.AfterFunc(ctx, r.leave)
+	defer func() {
+		if !r.settled || err != nil || !follow() {
+			r.leave()
+		}
+	}()
 	defer r.caught(&err)
 	if r.machine, err = r.engine.take(); err != nil {
 		return r.judge(err)
 	}
 	r.machine.host = r.host
+	r.busy.limit, r.busy.ring = r.limits.Busy, r.vm.Interrupt
+	defer r.busy.stop()
 	r.vm.SetMemoryLimit(uintptr(r.limits.Memory))
 	stop := context.AfterFunc(ctx, r.vm.Interrupt)
 	defer stop()
@@ -68,6 +87,34 @@ func (r *run) whole(ctx context.Context) (err error) {
 		return err
 	}
 	return r.read()
+}
+
+// lingers is how long what a script did not wait for may go on after its answer: the
+// request or the UPDATE that it started and forgot.
+const lingers = 2 * time.Second
+
+// linger lets what is under way outside end, and closes what the script left open.
+func (r *run) linger() {
+	if r.leave == nil {
+		return
+	}
+	last := time.AfterFunc(lingers, r.leave)
+	r.outside.Wait()
+	last.Stop()
+	r.leave()
+	r.sessions.close()
+}
+
+// beside does work outside; its answer, JSON, becomes the event of that number.
+func (r *run) beside(id int, work func(ctx context.Context) string) {
+	r.pending++
+	r.outside.Go(func() {
+		e := event{id, work(r.abroad)}
+		select {
+		case r.happened <- e:
+		case <-r.abroad.Done():
+		}
+	})
 }
 
 // caught makes of a panic of the engine an error.
@@ -136,7 +183,7 @@ func (r *run) into(args ...any) error {
 			return e
 		})
 	}
-	if r.settled && r.fatal == nil {
+	if r.settled && r.fatal == nil && !r.late {
 		return nil // whatever happened after the answer
 	}
 	return r.judge(err)
@@ -144,18 +191,17 @@ func (r *run) into(args ...any) error {
 
 // timed lets JavaScript work for what is left of its time.
 func (r *run) timed(work func() error) error {
-	left := r.limits.Busy - r.busy
-	if r.ctx.Err() != nil || left <= 0 {
+	if r.ctx.Err() != nil || r.busy.over() {
 		return errInterrupted
 	}
-	if err := r.vm.SetEvalTimeout(left); err != nil {
-		return err
-	}
-	began := time.Now()
+	r.busy.start()
 	err := work()
-	r.busy += time.Since(began)
+	r.busy.stop()
 	if r.fatal != nil {
 		return r.fatal
+	}
+	if r.late {
+		return errInterrupted
 	}
 	return err
 }
@@ -165,6 +211,13 @@ var errInterrupted = errors.New("interrupted")
 // loop waits for timers and answers until the script has settled.
 func (r *run) loop() error {
 	for !r.settled {
+		if r.soon {
+			r.soon = false
+			if err := r.into("soon"); err != nil {
+				return err
+			}
+			continue
+		}
 		wait, armed := r.timers.next(time.Now())
 		if !armed && r.pending == 0 {
 			return &Failure{Kind: NoAnswer, Message: "the script has nothing left to do and did not call its callback"}
@@ -246,9 +299,9 @@ func (r *run) judge(err error) error {
 	case stopped && errors.Is(r.ctx.Err(), context.Canceled):
 		return r.ctx.Err()
 	case stopped && r.ctx.Err() != nil:
-		return &Failure{Kind: TooLong, Message: fmt.Sprintf("no answer within %s", r.limits.Time)}
+		return tooLong(e, "no answer within %s", r.limits.Time).clip(r.mask)
 	case stopped:
-		return &Failure{Kind: TooLong, Message: fmt.Sprintf("more than %s of work", r.limits.Busy)}
+		return tooLong(e, "more than %s of work", r.limits.Busy).clip(r.mask)
 	case e != nil:
 		f = judge(e.Name, e.Message, e.Stack, e.Name == "" && err.Error() == "null")
 		if e.Name == "" && f.Message == "" {

@@ -58,12 +58,38 @@ class Buffer extends Uint8Array {
     target.set(part, at);
     return part.length;
   }
-  readUInt8(at = 0) { return this[at]; }
-  readUInt16BE(at = 0) { return this.#data().getUint16(at); }
-  readUInt32BE(at = 0) { return this.#data().getUint32(at); }
-  readUInt32LE(at = 0) { return this.#data().getUint32(at, true); }
-  writeUInt32BE(v, at = 0) { this.#data().setUint32(at, v); return at + 4; }
-  #data() { return new DataView(this.buffer, this.byteOffset, this.byteLength); }
+  indexOf(value, from = 0, encoding) {
+    if (typeof value === 'number') return super.indexOf(value & 255, from);
+    const bytes = bytesOf(value, typeof from === 'string' ? from : encoding);
+    const start = typeof from === 'number' ? (from < 0 ? Math.max(0, this.length + from) : from) : 0;
+    for (let i = start; i + bytes.length <= this.length; i++) {
+      let n = 0;
+      while (n < bytes.length && this[i + n] === bytes[n]) n++;
+      if (n === bytes.length) return i;
+    }
+    return -1;
+  }
+  includes(value, from, encoding) { return this.indexOf(value, from, encoding) >= 0; }
+}
+
+// readUInt16LE, writeBigInt64BE, … are DataView's by another name.
+for (const [kind, method, size] of [
+  ['UInt8', 'Uint8', 1], ['Int8', 'Int8', 1], ['UInt16', 'Uint16', 2], ['Int16', 'Int16', 2], ['UInt32', 'Uint32', 4], ['Int32', 'Int32', 4],
+  ['BigUInt64', 'BigUint64', 8], ['BigInt64', 'BigInt64', 8], ['Float', 'Float32', 4], ['Double', 'Float64', 8],
+]) {
+  for (const order of size === 1 ? [''] : ['LE', 'BE']) {
+    const view = (b) => new DataView(b.buffer, b.byteOffset, b.byteLength);
+    const little = order === 'LE';
+    const methods = {
+      ['read' + kind + order](at = 0) { return view(this)['get' + method](at, little); },
+      ['write' + kind + order](v, at = 0) { view(this)['set' + method](at, v, little); return at + size; },
+    };
+    for (const name of Object.keys(methods)) {
+      defineProperty(Buffer.prototype, name, { value: methods[name], writable: true, configurable: true });
+      const alias = name.replace('UInt', 'Uint');
+      if (alias !== name) defineProperty(Buffer.prototype, alias, { value: methods[name], writable: true, configurable: true });
+    }
+  }
 }
 
 const encodings = new Set(['utf8', 'utf-8', 'hex', 'base64', 'base64url', 'latin1', 'binary', 'ascii', 'ucs2', 'ucs-2', 'utf16le', 'utf-16le']);
@@ -130,9 +156,9 @@ function bytesOf(value, encoding) {
   throw new TypeError('The data must be a string or a Buffer.');
 }
 
-global('Buffer', Buffer);
-global('atob', (text) => chars(decode(String(text), 'base64')));
-global('btoa', (text) => decode(String(text), 'latin1').toBase64());
-global('TextEncoder', class TextEncoder { encode(text = '') { return utf8(text); } });
-global('TextDecoder', class TextDecoder { decode(bytes = new Uint8Array()) { return fromUTF8(bytesOf(bytes)); } });
+const atob = (text) => chars(decode(String(text), 'base64'));
+const btoa = (text) => decode(String(text), 'latin1').toBase64();
+class TextEncoder { encode(text = '') { return utf8(text); } }
+class TextDecoder { decode(bytes = new Uint8Array()) { return fromUTF8(bytesOf(bytes)); } }
+share({ Buffer, decode, encode, chars, bytesOf, atob, btoa, TextEncoder, TextDecoder });
 define('buffer', () => ({ Buffer }));

@@ -96,12 +96,12 @@ class URL {
     }
     return this.#params;
   }
+  get [Symbol.toStringTag]() { return 'URL'; }
   toString() { return this.href; }
   toJSON() { return this.href; }
 }
 
-global('URL', URL);
-global('URLSearchParams', URLSearchParams);
+share({ URL, URLSearchParams });
 
 define('url', () => ({
   URL,
@@ -125,7 +125,11 @@ define('url', () => ({
     const at = o.host || (o.hostname ? o.hostname + (o.port ? ':' + o.port : '') : '');
     return (o.protocol ? o.protocol.replace(/:?$/, ':') : '') + (at ? '//' + at : '') + (o.pathname || '') + query + (o.hash || '');
   },
-  resolve: (from, to) => new URL(to, from).href,
+  resolve(from, to) {
+    const nowhere = 'http://relative.invalid';
+    const u = new URL(to, new URL(from, nowhere).href);
+    return u.origin === nowhere ? u.href.slice(nowhere.length) : u.href;
+  },
 }));
 
 define('querystring', () => {

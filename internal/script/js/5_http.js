@@ -234,12 +234,8 @@ function fetch(url, o = {}) {
   });
 }
 
-global('fetch', fetch);
-global('Headers', Headers);
-global('Response', Response);
+share({ fetch, Headers, Response });
 define('node-fetch', () => Object.assign((...args) => fetch(...args), { default: fetch, Headers, Response }));
-lazily('request', () => load('request'));
-lazily('axios', () => load('axios'));
 
 // https.request and https.get in the style of events.
 function wire(scheme) {

@@ -7,6 +7,37 @@ function settle(outcome) {
   host('settle', outcome);
 }
 
+const console = {};
+for (const [name, level] of [['log', 'info'], ['info', 'info'], ['debug', 'debug'], ['trace', 'debug'], ['dir', 'info'], ['warn', 'warn'], ['error', 'error']]) {
+  console[name] = (...args) => host('log', level, args.length ? need('formatted')(...args) : '');
+}
+console.assert = (ok, ...args) => { if (!ok) console.error('Assertion failed', ...args); };
+for (const name of ['time', 'timeEnd', 'timeLog', 'group', 'groupEnd', 'table', 'count']) console[name] = () => {};
+global('console', console);
+
+// The error classes of action scripts (reference/connections.md §5.2). They can be
+// called without new, and extended; whoever extends one means it.
+const classes = [
+  ['WrongUsernameOrPasswordError', 'user_id'],
+  ['ValidationError', 'code'],
+  ['UnauthorizedError'],
+].map(([name, parameter]) => {
+  const made = function (first, message) {
+    const e = Reflect.construct(Error, [parameter ? message : first], new.target || made);
+    if (parameter) defineProperty(e, parameter, { value: first, enumerable: true, writable: true, configurable: true });
+    return e;
+  };
+  defineProperty(made, 'name', { value: name, configurable: true });
+  made.prototype = Object.create(Error.prototype, {
+    constructor: { value: made, writable: true, configurable: true }, name: { value: name, writable: true, configurable: true },
+  });
+  Object.setPrototypeOf(made, Error);
+  global(name, made);
+  return [name, made];
+});
+
+const maxMembers = 1500; // of what is kept of an error, about, in bytes of JSON
+
 // told is what an answer or an error looks like outside.
 function answer(value) {
   let text;
@@ -23,11 +54,17 @@ function fail(e) {
   try {
     if (e instanceof Error || e !== null && typeof e === 'object') {
       out.name = String(e.name === undefined ? 'Error' : e.name);
-      out.message = String(e.message === undefined ? inspect(e) : e.message).slice(0, 2000);
+      out.message = String(e.message === undefined ? need('wordsOf')(e) : e.message).slice(0, 2000);
       out.stack = typeof e.stack === 'string' ? e.stack.slice(0, 4000) : '';
+      for (const [name, made] of classes) if (e instanceof made) out.name = name;
+      let size = 0;
       for (const k of Object.keys(e)) {
-        const t = typeof e[k];
-        if (t === 'string' && e[k].length <= 2000 || t === 'number' || t === 'boolean' || e[k] === null) defineProperty(out.members, k, { value: e[k], enumerable: true });
+        const v = e[k];
+        if (v !== null && !['string', 'number', 'boolean'].includes(typeof v)) continue;
+        const length = stringify([k, v]).length;
+        if (size + length > maxMembers) continue;
+        size += length;
+        defineProperty(out.members, k, { value: v, enumerable: true });
       }
     } else {
       out.message = String(e).slice(0, 2000);
@@ -82,7 +119,7 @@ global('module', { exports: {} });
 global('exports', module.exports);
 
 function setUp(globals) {
-  for (const name of Object.keys(globals)) global(name, globals[name]);
+  for (const name of Object.keys(globals)) global(name, Object.freeze(globals[name]));
 }
 
 return function enter(what, a, b) {
@@ -92,9 +129,10 @@ return function enter(what, a, b) {
   }
   try {
     if (what === 'timer') return fire(a);
+    if (what === 'soon') return calm();
     const done = waiting.get(a);
     waiting.delete(a);
-    if (done) done(parse(b));
+    if (done) done(unpack(b));
   } catch (e) {
     fail(e);
   }
