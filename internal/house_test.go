@@ -25,7 +25,7 @@ var rings = [][]string{
 	{"strictjson", "audit", "user", "connection", "customdb", "client", "grant", "resourceserver", "token", "key", "session", "job", "role", "ticket",
 		"tenant", "letter", "refresh", "device", "approval", "consent", "pushed", "guard", "passwordless", "factor", "factor/factortest", "replay", "parttest"},
 	{"store", "store/storetest", "upstream", "upstream/oidc", "upstream/social", "upstream/social/socialtest", "upstream/saml",
-		"upstream/wsfed", "upstream/ldap", "upstream/ip", "upstream/safexml", "upstream/fetched", "upstream/idptest", "upstream/ldaptest", "script", "foreigndb", "action", "outbound", "mail", "mail/mailtest", "sms", "web", "page", "op", "login", "mgmt"},
+		"upstream/wsfed", "upstream/ldap", "upstream/ip", "upstream/safexml", "upstream/fetched", "upstream/idptest", "upstream/ldaptest", "script", "foreigndb", "foreigndb/legacytest", "foreigndb/tdstest", "action", "outbound", "mail", "mail/mailtest", "sms", "web", "page", "op", "login", "mgmt"},
 	{"config", "server", "fakeidp", "demo", "bench", "browsertest"},
 }
 
@@ -315,15 +315,16 @@ func TestSQLBothEnginesSpeak(t *testing.T) {
 	}
 }
 
-// TestOneWayOut: requests that leave the house go through outbound.
+// TestOneWayOut: requests that leave the house go through outbound. foreigndb has a client
+// that refuses all of them, for a driver that would ask by itself.
 func TestOneWayOut(t *testing.T) {
 	word := regexp.MustCompile(`http\.(DefaultClient|DefaultTransport|Get\(|Post\(|PostForm\(|Head\()|&http\.Client\{`)
-	nobodyUses(t, word, "take the guarded client that server hands in (outbound)", "outbound", "demo", "bench", "fakeidp", "store/storetest", "mail/mailtest")
+	nobodyUses(t, word, "take the guarded client that server hands in (outbound)", "outbound", "demo", "bench", "fakeidp", "store/storetest", "mail/mailtest", "foreigndb")
 }
 
 // TestUserAgentsAreText: a header may hold bytes that a store of texts refuses.
 func TestUserAgentsAreText(t *testing.T) {
-	nobodyUses(t, regexp.MustCompile(`\.UserAgent\(\)|"User-Agent"`), "take web.UserAgent", "web", "outbound", "demo", "bench", "fakeidp", "upstream/social")
+	nobodyUses(t, regexp.MustCompile(`\.UserAgent\(\)|"User-Agent"`), "take web.UserAgent", "web", "outbound", "demo", "bench", "fakeidp", "upstream/social", "action")
 }
 
 // nobodyUses looks for a word in all sources but those of the packages that may

@@ -17,14 +17,16 @@ import (
 
 // commands is everything that the program can do.
 type commands struct {
-	Serve   serveCommand   `cmd:"" help:"Run the server."`
-	Demo    demoCommand    `cmd:"" help:"Play what Mangrove is for over HTTP, on a server and an identity provider of its own."`
-	Migrate migrateCommand `cmd:"" help:"Bring the database to the version of this program."`
-	Import  importCommand  `cmd:"" help:"Bring users in from a file."`
-	Export  exportCommand  `cmd:"" help:"Write users to a file."`
-	Bench   benchCommand   `cmd:"" help:"Measure a running server over HTTP."`
-	Gallery galleryCommand `cmd:"" help:"Show every page in every state, without a database."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve     serveCommand     `cmd:"" help:"Run the server."`
+	Demo      demoCommand      `cmd:"" help:"Play what Mangrove is for over HTTP, on a server and an identity provider of its own."`
+	Migrate   migrateCommand   `cmd:"" help:"Bring the database to the version of this program."`
+	Import    importCommand    `cmd:"" help:"Bring users in from a file, or from the old database of a connection."`
+	Export    exportCommand    `cmd:"" help:"Write users to a file."`
+	Migration migrationCommand `cmd:"" help:"Tell how people come from an old database."`
+	Script    scriptCommand    `cmd:"" help:"Check scripts, and try those of custom databases."`
+	Bench     benchCommand     `cmd:"" help:"Measure a running server over HTTP."`
+	Gallery   galleryCommand   `cmd:"" help:"Show every page in every state, without a database."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
 }
 
 // streams is where a command writes: results to out, everything else to err.

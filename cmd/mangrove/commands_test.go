@@ -22,7 +22,7 @@ func program(args ...string) (status int, out, err string) {
 
 // Every command tells how it is called, by an example.
 func TestHelp(t *testing.T) {
-	for _, name := range []string{"serve", "demo", "migrate", "import", "export", "bench", "gallery", "version"} {
+	for _, name := range []string{"serve", "demo", "migrate", "import", "export", "migration", "script", "bench", "gallery", "version"} {
 		status, out, _ := program(name, "--help")
 		if status != 0 || !strings.Contains(out, "Example") || !strings.Contains(out, "\n    mangrove "+name) {
 			t.Errorf("%s: status %d\n%s", name, status, out)
@@ -30,6 +30,12 @@ func TestHelp(t *testing.T) {
 		_, all, _ := program("--help")
 		if !strings.Contains(all, "\n  "+name) {
 			t.Errorf("--help does not tell %s", name)
+		}
+	}
+	for _, name := range []string{"migration status", "migration people", "script run", "script check"} {
+		status, out, _ := program(append(strings.Fields(name), "--help")...)
+		if status != 0 || !strings.Contains(out, "\n    mangrove "+name) {
+			t.Errorf("%s: status %d\n%s", name, status, out)
 		}
 	}
 	if _, out, _ := program(); !strings.Contains(out, "Usage: mangrove") {

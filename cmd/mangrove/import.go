@@ -30,7 +30,8 @@ type importCommand struct {
 	Quiet      bool   `help:"Show no progress." short:"q"`
 	Job        string `help:"Follow a job that exists, instead of sending a file." placeholder:"ID"`
 
-	access `embed:""`
+	pullFlags `embed:""`
+	access    `embed:""`
 }
 
 // Help is printed below the summary of --help.
@@ -38,19 +39,28 @@ func (importCommand) Help() string {
 	return `The exit status is 1 if any row failed. Ctrl-C ends the waiting: a running server goes on with the job;
 without --server the job stops where it is, and goes on with --job, or when a server starts.
 
+With --from-connection nobody is asked for a password: people come with the hash that the old database
+brings (password_hash, custom_password_hash), and those without one only if you say so. Ctrl-C stops after the batch under
+way. It may be run again: who is here already stays as they are. --errors is then one JSON object a line.
+
 Examples:
 
   mangrove import users.json
   mangrove import users.csv.gz --connection people --upsert --merge --errors failed.json
   export MANGROVE_CLIENT_SECRET=…
   mangrove import users.json --dry-run --server https://id.example.com --client-id …
-  mangrove import --job job_0123456789abcdef`
+  mangrove import --job job_0123456789abcdef
+  mangrove import --from-connection legacy --errors failed.ndjson
+  mangrove import --from-connection legacy --identifiers names.txt`
 }
 
 // Run sends the file, waits for the job and tells how it went: the summary on
 // the standard output, everything else on the standard error.
 func (c *importCommand) Run(ctx context.Context, file *config.File, std streams) (err error) {
-	if (c.File == "") == (c.Job == "") {
+	if err := c.pullMistake(); err != nil {
+		return err
+	}
+	if c.FromConnection == "" && (c.File == "") == (c.Job == "") {
 		return errors.New("give a FILE, or --job with the id of a job")
 	}
 	in, size, err := openFile(c.File)
@@ -63,6 +73,9 @@ func (c *importCommand) Run(ctx context.Context, file *config.File, std streams)
 		return err
 	}
 	defer func() { err = errors.Join(err, m.close()) }()
+	if c.FromConnection != "" {
+		return c.fromConnection(ctx, m, std)
+	}
 	p := newProgress(std.err, c.Quiet)
 	id := c.Job
 	if id == "" {

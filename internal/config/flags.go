@@ -28,7 +28,7 @@ type Flags struct {
 	TLSKey         string `help:"Private key of the certificate (PEM)." placeholder:"FILE" env:"MANGROVE_TLS_KEY" group:"Network"`
 	TLSDev         Switch `help:"TLS by a local authority of our own, kept in the data directory; says how to trust it. For development: the official clients accept nothing but https." env:"MANGROVE_TLS_DEV" group:"Network"`
 	TrustedProxies string `help:"Networks whose X-Forwarded-For is believed." placeholder:"CIDR,…" env:"MANGROVE_TRUSTED_PROXIES" group:"Network"`
-	OutboundAllow  string `help:"Internal networks that identity providers, directories, metadata, scripts of connections and gateways may be in; all others are refused." placeholder:"CIDR,…" env:"MANGROVE_OUTBOUND_ALLOW" group:"Network"`
+	OutboundAllow  string `help:"Internal networks that identity providers, directories, custom databases, metadata, scripts of connections and gateways may be in; all others are refused." placeholder:"CIDR,…" env:"MANGROVE_OUTBOUND_ALLOW" group:"Network"`
 
 	Mail         string `help:"Mail server: smtp://user:password@host:587, smtps://user:password@host:465, the word directory, which writes mails to files in the data directory, or the word log, which prints them (on a public URL of this machine only). Without it mails are sent only while a provider is named by the Management API. A URL with a password is better set by the variable than by the flag." placeholder:"URL" env:"MANGROVE_MAIL" group:"Mail"`
 	MailFrom     string `help:"Sender of all mails, like Mangrove <id@example.com>; needed with a mail server." placeholder:"ADDRESS" env:"MANGROVE_MAIL_FROM" group:"Mail"`

@@ -26,6 +26,7 @@ func mission() []act {
 		{"Ours: a file of users is imported", c.importFile},
 		{"Ours: each root attribute is changed, one by one, and removed by null", c.edit},
 		{"Ours: a person signs in by a code that comes by mail, and stays signed in", c.byCode},
+		{"Ours: whoever is in an old user table comes along by signing in", c.migration},
 		{"Upstream: the first login creates the user", c.firstLogin},
 		{"Upstream: the attributes are its own, so a PATCH is refused, with the reason", c.refuse},
 		{"Upstream, on_each_login: the second login brings a changed profile", c.eachLogin},

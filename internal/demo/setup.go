@@ -29,7 +29,7 @@ func (p *play) setUp(ctx context.Context) error {
 	app, err := p.make(ctx, "POST", "/api/v2/clients", "the application", http.StatusCreated, object(
 		"name", "Demo application", "app_type", "regular_web", "callbacks", []string{p.app.callback},
 		"allowed_logout_urls", []string{p.app.home}, "oidc_conformant", true,
-		"grant_types", []string{"authorization_code", "refresh_token", "http://auth0.com/oauth/grant-type/passwordless/otp"},
+		"grant_types", []string{"authorization_code", "refresh_token", "http://auth0.com/oauth/grant-type/passwordless/otp", realm},
 		"refresh_token", document{"rotation_type": "rotating", "expiration_type": "expiring"}))
 	if err != nil {
 		return err

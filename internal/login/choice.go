@@ -52,7 +52,7 @@ func wayOf(c *connection.Connection, clientID string, spoken func(strategy strin
 	}
 	w := way{c: c, label: c.DisplayName()}
 	switch class := c.Class(); {
-	case class == profile.Database, class == profile.ImportDatabase:
+	case class.HasPasswords():
 	case class == profile.PasswordlessEmail, class == profile.PasswordlessSMS:
 		w.kind = passwordless
 	case class.Upstream():

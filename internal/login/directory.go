@@ -21,7 +21,7 @@ func (f *Flow) ThroughDirectory(ctx context.Context, c *connection.Connection, n
 	if !ok {
 		return nil, upstream.ErrConfig.Because(errors.New("the strategy has no directory"))
 	}
-	check := func(ctx context.Context, count func(who string) error) (profile.Claims, profile.Value, error) {
+	check := func(ctx context.Context, count func(who string) error) (user.Arrival, error) {
 		r, err := d.SignIn(ctx, c, name, password, count)
 		switch {
 		case errors.Is(err, upstream.ErrNobody):
@@ -29,22 +29,23 @@ func (f *Flow) ThroughDirectory(ctx context.Context, c *connection.Connection, n
 		case errors.Is(err, upstream.ErrWrongCredentials):
 			err = user.ErrWrongPassword.Because(err)
 		}
-		return r.Claims, r.Tokens, err
+		return user.Arrival{Claims: r.Claims, Tokens: r.Tokens}, err
 	}
 	return f.d.Users.AuthenticateDirectory(ctx, c, name, check, a)
 }
 
-// directoryRefusal is what the application is told of a login that no other name or
-// password would change; the use case has recorded it.
-func directoryRefusal(by way, err error) (*oauth.AuthorizeError, bool) {
-	if err == nil || by.kind != directory {
+// elsewhereRefusal is what the application is told of a login that no other name or
+// password would change, where a directory or a custom database has a say; the use case
+// has recorded it.
+func elsewhereRefusal(by way, err error) (*oauth.AuthorizeError, bool) {
+	if err == nil || by.kind != directory && by.c.Class() == profile.Database {
 		return nil, false
 	}
 	return refusal(err)
 }
 
-// directoryProblems are what a person can be told, or can wait for. All but the
-// last come after the right password only (upstream.Directory).
+// directoryProblems are what a person can be told, or can wait for. All but the last two
+// come after the right password only (upstream.Directory).
 var directoryProblems = []struct {
 	is      error
 	problem page.Problem
@@ -54,4 +55,5 @@ var directoryProblems = []struct {
 	{upstream.ErrPasswordExpired, page.PasswordExpired},
 	{upstream.ErrPasswordChange, page.PasswordChange},
 	{upstream.ErrUnreachable, page.Unreachable},
+	{user.ErrStoreDown, page.NoAnswer},
 }

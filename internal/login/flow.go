@@ -31,7 +31,7 @@ type Users interface {
 	Authenticate(ctx context.Context, c *connection.Connection, identifier, password string, a user.Actor) (*user.User, error)
 	SignUp(ctx context.Context, c *connection.Connection, req user.CreateRequest, a user.Actor) (*user.User, error)
 	Federate(ctx context.Context, c *connection.Connection, cl profile.Claims, tokens profile.Value, a user.Actor) (*user.User, error)
-	AuthenticateDirectory(ctx context.Context, c *connection.Connection, name string, check func(ctx context.Context, count func(who string) error) (profile.Claims, profile.Value, error), a user.Actor) (*user.User, error)
+	AuthenticateDirectory(ctx context.Context, c *connection.Connection, name string, check func(ctx context.Context, count func(who string) error) (user.Arrival, error), a user.Actor) (*user.User, error)
 }
 
 // UserReader finds the user behind a session.

@@ -31,7 +31,7 @@ func refusal(err error) (*oauth.AuthorizeError, bool) {
 		return errBlocked, true
 	}
 	var e *errs.Error
-	if errors.As(err, &e) && (e.Code == "access_denied" || e.Code == "invalid_request") && e.Kind != errs.Internal {
+	if errors.As(err, &e) && (e.Code == "access_denied" || e.Code == "invalid_request" || e.Code == "unauthorized") && e.Kind != errs.Internal {
 		return &oauth.AuthorizeError{Code: e.Code, Description: e.Text}, true
 	}
 	return nil, false
@@ -53,18 +53,27 @@ func (f *Flow) refused(r *http.Request, clientID string, c *connection.Connectio
 
 // signupFailed writes a failed sign-up to the audit log.
 func (f *Flow) signupFailed(r *http.Request, p *pass, c *connection.Connection, err error) {
-	f.note(r, audit.SignupFailed, p.req.ClientID, c, web.Printable(errs.From(err).Text, 200))
+	e := f.event(r, audit.SignupFailed, p.req.ClientID, c, web.Printable(errs.From(err).Text, 200))
+	f.keep(r, user.Told(e, err))
 }
 
 // note records a refusal, which stands all the same when that fails. Nobody escapes
 // the log by hanging up.
 func (f *Flow) note(r *http.Request, kind, clientID string, c *connection.Connection, description string) {
+	f.keep(r, f.event(r, kind, clientID, c, description))
+}
+
+func (f *Flow) event(r *http.Request, kind, clientID string, c *connection.Connection, description string) audit.Event {
 	e := audit.Event{
 		Type: kind, At: f.now(), Description: description, ClientID: clientID, IP: web.ClientIP(r), UserAgent: web.UserAgent(r),
 	}
 	if c != nil {
 		e.Connection, e.ConnectionID = c.Name, c.ID
 	}
+	return e
+}
+
+func (f *Flow) keep(r *http.Request, e audit.Event) {
 	if err := f.d.Audit.AppendEvents(context.WithoutCancel(r.Context()), e); err != nil {
 		web.Note(r, "audit", "not written: "+web.Printable(err.Error(), 200))
 	}

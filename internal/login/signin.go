@@ -84,7 +84,7 @@ func (f *Flow) checkPassword(both bool) submitted {
 		if err != nil {
 			noteCause(r, way.c, err)
 			problem, status, err := f.trouble(r.Context(), err)
-			if why, ok := directoryRefusal(*way, err); ok {
+			if why, ok := elsewhereRefusal(*way, err); ok {
 				return f.end(w, r, p, why)
 			}
 			if err != nil {

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"mangrove/internal/connection"
+	"mangrove/internal/customdb"
+	"mangrove/internal/errs"
 	"mangrove/internal/page"
 	"mangrove/internal/profile"
 	"mangrove/internal/schema"
@@ -87,11 +89,22 @@ func (f *Flow) askSignUp(w http.ResponseWriter, r *http.Request, p *pass, o offe
 	case errors.Is(err, errMissingInput):
 		view.Problem, status = page.MissingInput, http.StatusBadRequest
 	default:
-		if view.Problem, status, err = f.trouble(r.Context(), err); err != nil {
-			return err
+		problem, answered, failed := f.trouble(r.Context(), err)
+		if failed != nil && !refusedElsewhere(err) {
+			return failed
+		}
+		if view.Problem, status = problem, answered; failed != nil {
+			view.Problem, status = page.SignupRefused, http.StatusBadRequest
 		}
 	}
 	return f.show(w, r, status, view)
+}
+
+// refusedElsewhere reports whether a custom database has refused something, in words of
+// its own. Those are in the tenant log; a page says that it was refused.
+func refusedElsewhere(err error) bool {
+	var f *customdb.Failure
+	return errs.KindOf(err) != errs.Unavailable && errors.As(err, &f) || errors.Is(err, user.ErrNoCreateScript)
 }
 
 // judged are the fields with what was typed, and what err says of each.

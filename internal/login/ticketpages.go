@@ -106,8 +106,11 @@ func (f *Flow) reset(w http.ResponseWriter, r *http.Request, form url.Values) er
 	res, err = f.d.Tickets.Reset(r.Context(), secret, form.Get("password"), visitor(r))
 	if err != nil {
 		problem, status, failed := f.trouble(r.Context(), err)
-		if failed != nil {
+		if failed != nil && !refusedElsewhere(err) {
 			return failed
+		}
+		if failed != nil {
+			problem, status = page.InvalidInput, http.StatusBadRequest
 		}
 		return again(status, problem, brokenRules(err))
 	}

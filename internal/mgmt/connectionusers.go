@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"mangrove/internal/connection"
 	"mangrove/internal/errs"
 	"mangrove/internal/profile"
 	"mangrove/internal/schema"
@@ -39,7 +40,7 @@ func (a *api) deleteConnectionUser(w http.ResponseWriter, r *http.Request, by *c
 	}
 	for range 3 {
 		// Whoever takes over the e-mail between the look and the deletion stays.
-		err = a.deleteByEmail(r, by, c.ID, strings.ToLower(email))
+		err = a.deleteByEmail(r, by, c, strings.ToLower(email))
 		if !errors.Is(err, user.ErrStale) {
 			break
 		}
@@ -51,12 +52,15 @@ func (a *api) deleteConnectionUser(w http.ResponseWriter, r *http.Request, by *c
 	return nil
 }
 
-func (a *api) deleteByEmail(r *http.Request, by *caller, connectionID, email string) error {
-	u, err := a.UserStore.UserByIdentifier(r.Context(), connectionID, user.ByEmail, email)
+func (a *api) deleteByEmail(r *http.Request, by *caller, c *connection.Connection, email string) error {
+	u, err := a.UserStore.UserByIdentifier(r.Context(), c.ID, user.ByEmail, email)
+	if c.Class() == profile.ExternalDatabase { // which alone knows whose address it is
+		u, _, err = a.Users.Newcomer(r.Context(), c, email)
+	}
 	if errors.Is(err, user.ErrNotFound) {
 		return nil
 	}
-	if err != nil || u.Primary().ConnectionID != connectionID {
+	if err != nil || u.Version == 0 || u.Primary().ConnectionID != c.ID {
 		return err
 	}
 	return a.Users.DeleteIf(r.Context(), u.ID, u.Version, by.actor(r))

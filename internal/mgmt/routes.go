@@ -13,6 +13,7 @@ import (
 	"mangrove/internal/client"
 	"mangrove/internal/connection"
 	"mangrove/internal/consent"
+	"mangrove/internal/customdb"
 	"mangrove/internal/factor"
 	"mangrove/internal/grant"
 	"mangrove/internal/guard"
@@ -61,6 +62,7 @@ type Deps struct {
 	// DirectoryStatus is nil when a server of the connection's directory answers. Nil:
 	// there are no directories.
 	DirectoryStatus func(ctx context.Context, c *connection.Connection) error
+	Migrations      customdb.MigrationStore
 	WakeJobs        func() // tells the runner that there is work; may be nil
 	Tokens          *token.Verifier
 	Now             func() time.Time
@@ -105,7 +107,7 @@ func (a *api) routes() []route {
 	return slices.Concat(
 		a.userRoutes(), a.searchRoutes(), a.identityRoutes(), a.recordRoutes(), a.enrollmentRoutes(), a.refreshTokenRoutes(), a.roleRoutes(), a.ticketRoutes(),
 		a.jobRoutes(), a.exportRoutes(), a.updateRoutes(),
-		a.connectionRoutes(), a.legalIdentityRoutes(), a.connectionKeyRoutes(), a.clientRoutes(), a.grantRoutes(), a.consentRoutes(), a.resourceServerRoutes(),
+		a.connectionRoutes(), a.legalIdentityRoutes(), a.connectionKeyRoutes(), a.migrationRoutes(), a.clientRoutes(), a.grantRoutes(), a.consentRoutes(), a.resourceServerRoutes(),
 		a.emailRoutes(), a.tenantRoutes(), a.brandingRoutes(), a.promptRoutes(), a.attackProtectionRoutes(), a.guardianRoutes(), a.credentialRoutes(), a.signingKeyRoutes(),
 	)
 }

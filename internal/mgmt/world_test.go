@@ -159,7 +159,7 @@ func newWorldOn(tb testing.TB, engine string) *world {
 	}
 	w.api = newAPI(Deps{
 		Users: users, UserStore: w.store,
-		Connections: connection.NewService(w.store, hasClient, now), ConnectionStore: w.store,
+		Connections: connection.NewService(w.store, hasClient, now), ConnectionStore: w.store, Migrations: w.store,
 		Clients: client.NewService(w.store, now), ClientStore: w.store,
 		Credentials:     &client.CredentialService{Store: w.store, Clients: w.store, Now: now},
 		ConnectionKeys:  &connection.KeyService{Store: w.store, Connections: w.store, Now: now},

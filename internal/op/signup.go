@@ -56,7 +56,7 @@ func (e *Endpoints) signup(w http.ResponseWriter, r *http.Request) error {
 			event.ConnectionID = c.ID
 		}
 		event.Description = signupFailure(err)
-		e.recordRefusal(ctx, event)
+		e.recordRefusal(ctx, user.Told(event, err))
 		return signupRefusal(err, t.SignupTellsUserExists)
 	}
 	web.WriteJSON(w, http.StatusOK, web.TypeJSON, signupAnswer(u, body))

@@ -58,7 +58,7 @@ var problems = []Problem{
 	WrongCredentials, WrongCode, CodeExpired, TooManyTries, AccountLocked, AddressLocked, TooManyRequests, Busy, MissingInput, InvalidEmail, InvalidPhone,
 	InvalidUsername, InvalidInput, PasswordWeak, PasswordCommon, PasswordPersonal, PasswordUsed, PasswordMismatch, SignupRefused, SignupTaken, SignupDisabled,
 	MessageNotSent, WrongUserCode, PasskeyFailed, WrongRecoveryCode,
-	AccountDisabled, AccountExpired, PasswordExpired, PasswordChange, Unreachable,
+	AccountDisabled, AccountExpired, PasswordExpired, PasswordChange, Unreachable, NoAnswer,
 }
 
 func signingIn() []Sample {

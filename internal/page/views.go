@@ -38,6 +38,7 @@ const (
 	PasswordExpired Problem = "password-expired" //
 	PasswordChange  Problem = "password-change"  // to be changed before it is of use
 	Unreachable     Problem = "unreachable"      // does not answer
+	NoAnswer        Problem = "no-answer"        // the database of passwords, which is elsewhere
 )
 
 // Frame is what every page of a login has.

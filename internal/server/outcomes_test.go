@@ -78,11 +78,11 @@ func TestOutcomes(t *testing.T) {
 			name  string
 			start func(*testing.T, *world) []real
 		}{
-			{"oidc-provider", certifiedProvider}, {"SimpleSAMLphp", simpleSAML}, {"npm", npmSAML}, {"slapd", openLDAP}, {"samba", activeDirectory},
+			{"oidc-provider", certifiedProvider}, {"SimpleSAMLphp", simpleSAML}, {"npm", npmSAML}, {"slapd", openLDAP}, {"samba", activeDirectory}, {"custom databases", externalStores},
 		} {
-			// The rules know nothing of databases: two upstreams do for the second.
+			// The rules know nothing of databases: a few upstreams do for the second.
 			second := engine != storetest.SQLite
-			if second && part.name != "oidc-provider" && part.name != "SimpleSAMLphp" {
+			if second && part.name != "oidc-provider" && part.name != "SimpleSAMLphp" && part.name != "custom databases" {
 				continue
 			}
 			t.Run(engine+" "+part.name, func(t *testing.T) {
@@ -126,7 +126,7 @@ func markdown(rows []loginsOf) string {
 func (u *real) outcome(w *world, mode string) (o loginsOf) {
 	t := w.t
 	t.Helper()
-	name := strings.ToLower(strings.NewReplacer(" ", "-", "(", "", ")", "", ",", "").Replace(u.name)) + "-" + strings.ReplaceAll(mode, "_", "-")
+	name := strings.ToLower(strings.NewReplacer(" ", "-", "(", "", ")", "", ",", "", "custom database", "own").Replace(u.name)) + "-" + strings.ReplaceAll(mode, "_", "-")
 	options := maps.Clone(u.options)
 	if mode != "on_each_login" || u.strategy == "oidc" { // it is the default: the others leave it unsaid
 		options["set_user_root_attributes"] = mode

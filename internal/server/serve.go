@@ -68,7 +68,10 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	stopWork()
 	background.Wait()
+	s.later.wait()
+	s.shadow.Wait()
 	s.directories.Close()
+	s.databases.Close()
 	err = errors.Join(err, s.store.Close())
 	s.log.Info("ended")
 	return err

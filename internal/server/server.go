@@ -22,6 +22,7 @@ import (
 	"mangrove/internal/config"
 	"mangrove/internal/connection"
 	"mangrove/internal/factor"
+	"mangrove/internal/foreigndb"
 	"mangrove/internal/grant"
 	"mangrove/internal/guard"
 	"mangrove/internal/job"
@@ -37,6 +38,7 @@ import (
 	"mangrove/internal/profile"
 	"mangrove/internal/resourceserver"
 	"mangrove/internal/role"
+	"mangrove/internal/script"
 	"mangrove/internal/seal"
 	"mangrove/internal/store"
 	"mangrove/internal/tenant"
@@ -85,6 +87,10 @@ type Server struct {
 	connectors  map[string]upstream.Connector
 	preparers   map[string]connection.Preparer
 	directories *ldap.Connector
+	scripts     *script.Engine
+	databases   *foreigndb.Opener // of custom databases
+	later       *later
+	shadow      *user.Shadow
 	handler     http.Handler
 	routes      chi.Routes
 	tls         *tls.Config // nil: plain HTTP
@@ -170,6 +176,9 @@ func (s *Server) Authority() (a Authority, ok bool) {
 // closes by itself.
 func (s *Server) Close() error {
 	s.directories.Close()
+	s.later.wait()
+	s.shadow.Wait()
+	s.databases.Close()
 	return s.store.Close()
 }
 
@@ -219,6 +228,9 @@ const importPace = 40 * time.Millisecond
 // show in how long the answer takes.
 const letterPause = 20 * time.Millisecond
 
+// shadowsAtOnce bounds the comparisons of shadow mode that run at a time.
+const shadowsAtOnce = 8
+
 // wire hands everybody what they need. secret is the first of the sealing keys.
 func (s *Server) wire(ctx context.Context, secret []byte) error {
 	db, now := s.store, s.now
@@ -253,9 +265,18 @@ func (s *Server) wire(ctx context.Context, secret []byte) error {
 	s.post = post
 	s.guard = &guard.Service{Store: db, Settings: db, Audit: db, Users: db, Connections: db, Now: now}
 	users := &user.Service{Guard: s.guard, Users: db, Connections: db, Defaults: defaults, Hashing: user.NewHashing(0, 0), Audit: db, Now: now, MailsReady: post.Ready}
+	users.External = s.customDatabases(users.Hashing)
+	users.Migrations, users.Shadow = db, user.NewShadow(shadowsAtOnce)
+	s.shadow = users.Shadow
+	if users.GraveKey, err = db.GraveKey(ctx); err != nil {
+		return err
+	}
+	users.Tenant = s.host()
 	patient := *users
 	patient.Hashing = users.Hashing.Patient()
 	s.tickets = &ticket.Service{Store: db, Users: db, Connections: db, Clients: db, Redeemer: users, Unblocker: s.guard, Throttle: s.guard, Terms: post.Terms, PublicURL: s.cfg.PublicURL, Now: now}
+	s.later = newLater()
+	s.tickets.Later = s.later.do
 	s.guard.Mail = s.tickets.SendUnblock
 	var pace time.Duration
 	if s.cfg.SQLite() {
@@ -334,7 +355,7 @@ func (s *Server) apiDeps(users *user.Service, verifier *token.Verifier, cursorKe
 	apis := &resourceserver.Service{Store: db, Now: now, NewID: resourceserver.NewID, Reserved: reserved}
 	return mgmt.Deps{
 		Users: users, UserStore: db,
-		Connections: connections, ConnectionStore: db, ConnectionKeys: s.connectionKeys(), DirectoryStatus: s.directoryStatus,
+		Connections: connections, ConnectionStore: db, ConnectionKeys: s.connectionKeys(), DirectoryStatus: s.directoryStatus, Migrations: db,
 		Clients: client.NewService(db, now), ClientStore: db,
 		Credentials:     &client.CredentialService{Store: db, Clients: db, Now: now},
 		Keys:            &key.Service{Store: db, Ring: s.keys, Host: s.host(), Now: now},

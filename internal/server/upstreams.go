@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"maps"
 
+	"mangrove/internal/action"
 	"mangrove/internal/connection"
 	"mangrove/internal/outbound"
 	"mangrove/internal/upstream"
@@ -22,7 +23,7 @@ func (s *Server) connect() {
 	s.connectors, s.preparers = map[string]upstream.Connector{}, map[string]connection.Preparer{}
 	web := outbound.New(s.cfg.OutboundAllow, s.providers...)
 
-	maps.Copy(s.connectors, social.New(web, s.now, rand.Reader).Connectors())
+	maps.Copy(s.connectors, social.New(web, s.scripts, s.now, rand.Reader).Connectors())
 	maps.Copy(s.preparers, social.Preparers())
 
 	openid := oidc.New(web, s.now, rand.Reader)
@@ -40,6 +41,8 @@ func (s *Server) connect() {
 	for _, strategy := range []string{"samlp", "pingfederate"} {
 		s.connectors[strategy], s.preparers[strategy] = federations, federations.Preparer(strategy)
 	}
+
+	s.preparers["auth0"] = action.Preparer{}
 
 	s.connectors["ip"], s.preparers["ip"] = ip.Connector{}, ip.Connector{}
 

@@ -136,14 +136,14 @@ func (s *Store) federate(t tx, connectionID, subject string, login user.Logins, 
 	return u, s.countLogin(t, u, login)
 }
 
-// federateNothing leaves the user's row as it is, and writes the events.
+// federateNothing leaves the user's row as it is, and writes what is beside it.
 func (s *Store) federateNothing(t tx, locked bool, row *userRow, e user.Effect) error {
 	if locked {
 		if err := t.send(nil, restoreUser, row.id); err != nil {
 			return err
 		}
 	}
-	return s.record(t, e.Events...)
+	return s.beside(t, e)
 }
 
 // federateNew is the first login of somebody. When another login of the same
@@ -154,7 +154,7 @@ func (s *Store) federateNew(t tx, login user.Logins, num int64, fn func(*user.Us
 		return nil, err
 	}
 	if u == nil {
-		return nil, s.record(t, e.Events...)
+		return nil, s.beside(t, e)
 	}
 	if num == 0 {
 		return nil, errNumber
@@ -167,14 +167,17 @@ func (s *Store) federateNew(t tx, login user.Logins, num int64, fn func(*user.Us
 	if err := insert(t); err != nil {
 		return nil, err
 	}
-	if err := s.record(t, e.Events...); err != nil {
+	if err := s.beside(t, e); err != nil {
 		return nil, err
 	}
 	return u, s.countLogin(t, u, login)
 }
 
-// countLogin adds to the login record and shows it in u.
+// countLogin adds to the login record and shows it in u. The zero login is none.
 func (s *Store) countLogin(t tx, u *user.User, login user.Logins) error {
+	if login == (user.Logins{}) {
+		return nil
+	}
 	var err error
 	u.Logins, err = s.login(t, u.ID, login)
 	return err
@@ -221,9 +224,6 @@ func (s *Store) RecordLogin(ctx context.Context, id user.ID, login user.Logins, 
 				return err
 			}
 		}
-		if err := forgiven(t, e.Forgives); err != nil {
-			return err
-		}
-		return s.record(t, e.Events...)
+		return s.beside(t, e)
 	})
 }

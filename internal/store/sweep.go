@@ -71,6 +71,9 @@ func (s *Store) Sweep(ctx context.Context, now int64) error {
 	if err := s.sweepWithdrawn(ctx); err != nil {
 		return err
 	}
+	if err := s.sweepMigrations(ctx); err != nil {
+		return err
+	}
 	return s.sweepJobs(ctx, now)
 }
 

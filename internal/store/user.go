@@ -153,6 +153,11 @@ func (s *Store) UserByIdentifier(ctx context.Context, connectionID, kind, value 
 	return s.whole(ctx, selectByIdentifier, connectionID, kind, value)
 }
 
+// UserByIdentity finds whoever has the identity, primary or linked.
+func (s *Store) UserByIdentity(ctx context.Context, connectionID, subject string) (*user.User, error) {
+	return s.whole(ctx, selectByIdentity, connectionID, subject)
+}
+
 func (s *Store) whole(ctx context.Context, q string, a ...any) (u *user.User, err error) {
 	err = s.read(ctx, func(r reader) error {
 		var row userRow

@@ -214,7 +214,7 @@ func (s *Store) difference(old before, u *user.User, e user.Effect) (*change, er
 // sameShown reports whether what the users row keeps of an identity is the same.
 func sameShown(a, b user.Identity) bool {
 	return a.Provider == b.Provider && a.Connection == b.Connection && a.ConnectionID == b.ConnectionID && a.UserID == b.UserID &&
-		a.Subject == b.Subject && a.IsSocial == b.IsSocial && a.Password == b.Password && a.ProfileData.Equal(b.ProfileData)
+		a.Subject == b.Subject && a.IsSocial == b.IsSocial && a.Password == b.Password && a.External == b.External && a.ProfileData.Equal(b.ProfileData)
 }
 
 func sameIdentity(id *user.Identity) func(user.Identity) bool {
@@ -257,22 +257,30 @@ func (c *change) save(s *Store, t tx, version int64, locked bool) error {
 	if err := s.index(t, &c.postings); err != nil {
 		return err
 	}
-	if err := takeTicket(t, c.effect.Redeems); err != nil {
-		return err
-	}
-	if err := forgiven(t, c.effect.Forgives); err != nil {
-		return err
-	}
 	if err := retired(t, c.id, c.effect.Retires); err != nil {
 		return err
 	}
-	if err := queueMail(t, c.effect.Verification); err != nil {
+	return s.beside(t, c.effect)
+}
+
+// beside writes what an effect has beside the user: in each transaction that takes one.
+func (s *Store) beside(t tx, e user.Effect) error {
+	if err := takeTicket(t, e.Redeems); err != nil {
 		return err
 	}
-	if err := s.queueLetters(t, c.effect.Letters); err != nil {
+	if err := forgiven(t, e.Forgives); err != nil {
 		return err
 	}
-	return s.record(t, c.effect.Events...)
+	if err := queueMail(t, e.Verification); err != nil {
+		return err
+	}
+	if err := s.queueLetters(t, e.Letters); err != nil {
+		return err
+	}
+	if err := noted(t, e.Migration); err != nil {
+		return err
+	}
+	return s.record(t, e.Events...)
 }
 
 // saveIdentities stores names and identities that came, went or changed.

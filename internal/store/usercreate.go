@@ -115,13 +115,7 @@ func (s *Store) createUser(ctx context.Context, u *user.User, e user.Effect, mor
 		if err := more(t); err != nil {
 			return err
 		}
-		if err := queueMail(t, e.Verification); err != nil {
-			return err
-		}
-		if err := s.queueLetters(t, e.Letters); err != nil {
-			return err
-		}
-		return s.record(t, e.Events...)
+		return s.beside(t, e)
 	})
 }
 
@@ -142,13 +136,14 @@ func (s *Store) prepareCreate(u *user.User, num int64, identityTaken error) (fun
 	}
 	id := string(u.ID)
 	return func(t tx) error {
-		for _, n := range names {
-			if err := t.send(n.taken(), insertIdentifier, n.scope, n.kind, n.value, id); err != nil {
+		// The identity says who it is: a clash of names with oneself is none.
+		for _, row := range identities {
+			if err := t.send(identityTaken, insertIdentity, row...); err != nil {
 				return err
 			}
 		}
-		for _, row := range identities {
-			if err := t.send(identityTaken, insertIdentity, row...); err != nil {
+		for _, n := range names {
+			if err := t.send(n.taken(), insertIdentifier, n.scope, n.kind, n.value, id); err != nil {
 				return err
 			}
 		}

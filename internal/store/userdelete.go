@@ -26,6 +26,9 @@ func (s *Store) DeleteUser(ctx context.Context, id user.ID, ifVersion int64, e u
 		if n == 0 {
 			return user.ErrNotFound
 		}
+		if err := s.buried(t, e.Graves); err != nil {
+			return err
+		}
 		return s.record(t, e.Events...)
 	})
 }

@@ -7,5 +7,5 @@
 // (service.go), which links are mailed by themselves (reset.go), what the application is told afterwards (result.go).
 // Does not own: what a redeemed ticket changes (user/verifyemail.go,
 // user/resetpassword.go), SQL (store), HTTP (mgmt, login), mails (mail, job).
-// May import: errs, schema, strictjson, profile, audit, letter, user, connection, client.
+// May import: errs, schema, strictjson, profile, audit, letter, user, connection, customdb, client.
 package ticket

@@ -8,6 +8,7 @@ import (
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
+	"mangrove/internal/customdb"
 	"mangrove/internal/errs"
 	"mangrove/internal/letter"
 	"mangrove/internal/user"
@@ -41,7 +42,9 @@ type ResetRequest struct {
 
 // RequestReset mails a link to whoever is known by the identifier, if there is
 // somebody who has an address. Neither its answer nor its time tells: each way
-// ends in one write. Errors: ErrNoSelfService, *user.Locked.
+// ends in one write. A custom database, which takes its own time, is asked only after
+// the answer, and so is everybody by a connection that has one. Errors:
+// ErrNoSelfService, *user.Locked.
 func (s *Service) RequestReset(ctx context.Context, r ResetRequest) error {
 	now := s.Now()
 	lifetime := s.resetLifetime(ctx, r.Actor.ClientID) // asked for anybody, so that it tells nothing
@@ -69,11 +72,34 @@ func (s *Service) RequestReset(ctx context.Context, r ResetRequest) error {
 	if r.Connection.Signup().NoResetLink {
 		return errors.Join(ErrNoSelfService, no(ErrNoSelfService.Text))
 	}
+	if s.Later == nil || !customdb.OptionsOf(r.Connection).Has(customdb.GetUser) {
+		return s.mailReset(ctx, r, names, lifetime, e)
+	}
+	ctx = context.WithoutCancel(ctx)
+	s.Later(func() {
+		_ = s.mailReset(ctx, r, names, lifetime, e) // nobody waits for it; they ask again
+	})
+	return nil
+}
+
+// mailReset finds who is meant, and sends the link, or records in e why not.
+func (s *Service) mailReset(ctx context.Context, r ResetRequest, names []user.Name, lifetime time.Duration, e audit.Event) error {
+	no := func(why string) error {
+		e.Description = why
+		return s.Store.SendTicket(ctx, nil, nil, e)
+	}
 	t, err := s.named(ctx, r.Connection, names)
 	if errors.Is(err, user.ErrNotFound) {
-		return no(user.ErrNotFound.Text)
+		t, err = s.newcomer(ctx, r.Connection, r.Identifier)
 	}
-	if err != nil {
+	var there *customdb.Failure
+	switch {
+	case errors.Is(err, user.ErrNotFound):
+		return no(user.ErrNotFound.Text)
+	case errors.As(err, &there):
+		e.Description = errs.From(err).Text
+		return s.Store.SendTicket(ctx, nil, nil, user.Told(e, err))
+	case err != nil:
 		return err
 	}
 	e.UserID = string(t.user.ID)
@@ -85,6 +111,15 @@ func (s *Service) RequestReset(ctx context.Context, r ResetRequest) error {
 	return s.send(ctx, ChangePassword, t, Request{Lifetime: lifetime, MarksVerified: true}, letter.Letter{
 		Template: letter.ResetEmail, ClientID: r.Actor.ClientID, Language: r.Language,
 	}, e)
+}
+
+// newcomer is the identity that a custom database means by an identifier.
+func (s *Service) newcomer(ctx context.Context, c *connection.Connection, identifier string) (*target, error) {
+	u, i, err := s.Redeemer.Newcomer(ctx, c, identifier)
+	if err != nil {
+		return nil, err
+	}
+	return &target{user: u, at: i, connection: c}, nil
 }
 
 // resetLifetime is how long a link lives that is mailed: as the tenant's template

@@ -13,6 +13,8 @@ type Result struct {
 	Err     error  // why nothing came of it: user.ErrTicketUsed, …; nil: done
 	to      string // the result URL; empty: none
 	email   string // to be told to the application; empty: not
+	// address is what an external store did not verify; empty: that is not what happened.
+	address string
 }
 
 // What a success says (reference/authentication.md §8.1).
@@ -36,13 +38,17 @@ func (r Result) Text() string {
 }
 
 // Location is the result URL with success, message, code and email added to its
-// query; empty when the ticket has none. A failure tells no address.
+// query; empty when the ticket has none. A failure tells no address, but for what an
+// external store has not verified (reference/connections.md §5.2).
 func (r Result) Location() string {
 	u, err := url.Parse(r.to)
 	if err != nil || r.to == "" {
 		return ""
 	}
 	add := []string{"success", "false", "message", r.Text()}
+	if r.address != "" {
+		add = []string{"email", r.address, "message", r.Text(), "success", "false"}
+	}
 	if r.Err == nil {
 		add = []string{"success", "true", "message", r.Text(), "code", "success"}
 		if r.email != "" {

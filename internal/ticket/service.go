@@ -8,6 +8,7 @@ import (
 	"mangrove/internal/audit"
 	"mangrove/internal/client"
 	"mangrove/internal/connection"
+	"mangrove/internal/customdb"
 	"mangrove/internal/errs"
 	"mangrove/internal/letter"
 	"mangrove/internal/user"
@@ -17,6 +18,9 @@ import (
 type Redeemer interface {
 	VerifyEmail(ctx context.Context, id user.ID, p user.Proof, a user.Actor) (*user.User, error)
 	ResetPassword(ctx context.Context, id user.ID, p user.Proof, password string, verifies bool, a user.Actor) (*user.User, error)
+	// Newcomer is whom a custom database knows by an identifier, perhaps not saved yet,
+	// and which identity is meant. user.ErrNotFound: nobody, or none is asked.
+	Newcomer(ctx context.Context, c *connection.Connection, identifier string) (*user.User, int, error)
 }
 
 // Unblocker releases an account; *guard.Service in production.
@@ -37,6 +41,8 @@ type Service struct {
 	Throttle Throttler
 	// Terms is what the tenant wants of mailed links; nil: nothing.
 	Terms func(ctx context.Context, template, clientID string) (letter.Terms, error)
+	// Later runs what an answer must not wait for, since its time would tell; nil: at once.
+	Later func(work func())
 	// PublicURL is the server's address without a slash at its end. Links are made
 	// of it alone, whatever a request calls the server.
 	PublicURL string
@@ -55,7 +61,7 @@ func (s *Service) HasClient(ctx context.Context, id string) (bool, error) {
 // Create makes a ticket and returns its URL, the only place of its secret. by
 // says who asks. Errors: user.ErrNotFound, *errs.Error.
 func (s *Service) Create(ctx context.Context, p Purpose, r Request, by audit.Event) (string, error) {
-	t, err := s.target(ctx, r)
+	t, err := s.target(ctx, p, r)
 	if err != nil {
 		return "", err
 	}
@@ -102,7 +108,7 @@ func (s *Service) make(p Purpose, t *target, r Request) (*Ticket, string) {
 
 // RequestMail judges POST /jobs/verification-email. Errors as Create's.
 func (s *Service) RequestMail(ctx context.Context, r Request) (user.VerificationMail, error) {
-	t, err := s.target(ctx, r)
+	t, err := s.target(ctx, VerifyEmail, r)
 	if err != nil {
 		return user.VerificationMail{}, err
 	}
@@ -188,19 +194,26 @@ func (s *Service) open(ctx context.Context, p Purpose, secret string) (*Ticket, 
 	return t, r, nil
 }
 
-// Verify redeems a ticket of VerifyEmail.
+// Verify redeems a ticket of VerifyEmail. What an external store has against it is in
+// the Result.
 func (s *Service) Verify(ctx context.Context, secret string, a user.Actor) (Result, error) {
 	t, r, err := s.open(ctx, VerifyEmail, secret)
 	if err != nil || r.Err != nil {
 		return r, err
 	}
 	_, err = s.Redeemer.VerifyEmail(ctx, t.UserID, t.proof(), a)
+	var there *customdb.Failure
+	if errors.As(err, &there) {
+		// An external store has refused the address, which the application is told.
+		r.Err, r.address = err, t.Email
+		return r, nil
+	}
 	return r.after(err)
 }
 
 // Reset redeems a ticket of ChangePassword. A password that the policy refuses is
 // the error *passwd.Weak, and user.ErrBusy that of too many at once; the ticket
-// can be tried again.
+// can be tried again. So it is with the errors of user.Service about external stores.
 func (s *Service) Reset(ctx context.Context, secret, password string, a user.Actor) (Result, error) {
 	t, r, err := s.open(ctx, ChangePassword, secret)
 	if err != nil || r.Err != nil {

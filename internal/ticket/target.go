@@ -68,9 +68,9 @@ func (id *Identity) find(u *user.User) int {
 	return -1
 }
 
-// target finds who is meant. Errors: user.ErrNotFound, those above.
-func (s *Service) target(ctx context.Context, r Request) (*target, error) {
-	u, err := s.who(ctx, r)
+// target finds who is meant. Errors: user.ErrNotFound, those above and of Newcomer.
+func (s *Service) target(ctx context.Context, p Purpose, r Request) (*target, error) {
+	u, err := s.who(ctx, p, r)
 	if err != nil {
 		return nil, err
 	}
@@ -90,15 +90,21 @@ func (s *Service) target(ctx context.Context, r Request) (*target, error) {
 	return t, err
 }
 
-// who finds the user by id, or by connection and address.
-func (s *Service) who(ctx context.Context, r Request) (*user.User, error) {
+// who finds the user by id, or by connection and address: a new password is also for
+// somebody whom only a custom database knows.
+func (s *Service) who(ctx context.Context, p Purpose, r Request) (*user.User, error) {
 	if r.ConnectionID == "" {
 		return s.Users.User(ctx, r.UserID)
 	}
-	if _, err := s.Connections.Connection(ctx, r.ConnectionID); err != nil {
+	c, err := s.Connections.Connection(ctx, r.ConnectionID)
+	if err != nil {
 		return nil, orNoConnection(err, errNoConnection(r.ConnectionID))
 	}
-	return s.Users.UserByIdentifier(ctx, r.ConnectionID, user.ByEmail, user.Fold(user.ByEmail, r.Email))
+	u, err := s.Users.UserByIdentifier(ctx, r.ConnectionID, user.ByEmail, user.Fold(user.ByEmail, r.Email))
+	if errors.Is(err, user.ErrNotFound) && p == ChangePassword {
+		u, _, err = s.Redeemer.Newcomer(ctx, c, r.Email)
+	}
+	return u, err
 }
 
 func orNoConnection(err, instead error) error {

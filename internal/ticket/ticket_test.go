@@ -216,6 +216,7 @@ func TestLocation(t *testing.T) {
 		{"with address", Result{to: "https://a.example/", email: "a+b@c.example"}, "https://a.example/?email=a%2Bb%40c.example&" + verified},
 		{"used", Result{to: "https://a.example/", email: "a@c.example", Err: user.ErrTicketUsed}, "https://a.example/?success=false&message=This%20URL%20can%20be%20used%20only%20once"},
 		{"over", Result{to: "https://a.example/", Err: user.ErrTicketOver}, "https://a.example/?success=false&message=Access%20expired."},
+		{"refused by an external store", Result{to: "https://a.example/?email=x", address: "a@c.example", Err: user.ErrNotDone}, "https://a.example/?email=a%40c.example&message=The%20database%20of%20this%20connection%20has%20not%20made%20the%20change.&success=false"},
 		{"verified before", Result{to: "https://a.example/", Err: user.ErrAlreadyVerified}, "https://a.example/?success=false&message=This%20account%20is%20already%20verified."},
 		{
 			"password", Result{Purpose: ChangePassword, to: "https://a.example/"},

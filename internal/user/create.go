@@ -7,6 +7,7 @@ import (
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
+	"mangrove/internal/customdb"
 	"mangrove/internal/errs"
 	"mangrove/internal/profile"
 	"mangrove/internal/schema"
@@ -23,19 +24,30 @@ var (
 // missingPassword is the violation for a database user without a password.
 var missingPassword = schema.Error{{Code: "OBJECT_REQUIRED", Message: "Missing required property: password"}}
 
-// Create makes a user of a connection of ours. Errors: *errs.Error,
-// schema.Error, *passwd.Weak.
+// Create makes a user of a connection of ours, or of an external store. Errors:
+// *errs.Error, schema.Error, *passwd.Weak, and those of ask and tell.
 //
 // Everything that can be refused is refused before the password is hashed, and
-// the hash is made before the write, which must not wait for it.
+// the hash is made before the write, which must not wait for it. In import mode the old
+// store is asked whether it knows somebody by an identifier, who then exists.
+//
+// What a custom database has against it is recorded here, but of a sign-up, which
+// whoever takes it records (Told).
 func (s *Service) Create(ctx context.Context, req CreateRequest, a Actor) (*User, error) {
 	c, err := s.Connections.ConnectionByName(ctx, req.Connection)
 	if err != nil {
-		if errors.Is(err, connection.ErrNotFound) {
-			return nil, ErrNoConnection
-		}
-		return nil, err
+		return nil, noConnection(err)
 	}
+	u, err := s.create(ctx, c, req, a)
+	var there *customdb.Failure
+	if !req.Signup && errors.As(err, &there) && ctx.Err() == nil {
+		e := told(refused(s.event(audit.SignupFailed, a, c, "", s.Now()), err), err)
+		return nil, errors.Join(err, s.Audit.AppendEvents(ctx, e))
+	}
+	return u, err
+}
+
+func (s *Service) create(ctx context.Context, c *connection.Connection, req CreateRequest, a Actor) (u *User, err error) {
 	facts := c.Facts()
 	now := s.Now()
 	src := profile.Source{Origin: profile.FromManagement, Connection: c.ID, Actor: a.actor(), At: now.UnixMicro()}
@@ -48,6 +60,9 @@ func (s *Service) Create(ctx context.Context, req CreateRequest, a Actor) (*User
 			return nil, ErrSignupDisabled
 		}
 	}
+	if facts.Class == profile.ExternalDatabase {
+		return s.createElsewhere(ctx, c, facts, req, src, a)
+	}
 	p, err := profile.Create(facts, req.Changes, src, s.Defaults)
 	if err != nil {
 		return nil, err
@@ -55,11 +70,19 @@ func (s *Service) Create(ctx context.Context, req CreateRequest, a Actor) (*User
 	if facts.Disabled {
 		return nil, ErrConnectionDisabled
 	}
-	u := &User{Version: 1, Profile: p, CreatedAt: now.UnixMicro(), UpdatedAt: now.UnixMicro()}
 	save := req.Save
 	if save == nil {
 		save = s.Users.CreateUser
-		if u.Password, err = s.firstPassword(ctx, c, facts, req.Password, p); err != nil {
+		if err := checkFirst(c, facts, req.Password, p); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.free(ctx, c, p, identifiers, ""); err != nil {
+		return nil, err
+	}
+	u = &User{Version: 1, Profile: p, CreatedAt: now.UnixMicro(), UpdatedAt: now.UnixMicro()}
+	if req.Save == nil && req.Password != "" {
+		if u.Password, err = s.hashed(ctx, req.Password); err != nil {
 			return nil, err
 		}
 	}
@@ -90,25 +113,25 @@ func (u *User) SetPrimary(c *connection.Connection, local string) {
 	}}
 }
 
-// firstPassword checks and hashes the password of a new user.
-func (s *Service) firstPassword(ctx context.Context, c *connection.Connection, facts profile.Connection, password string, p profile.Profile) (Password, error) {
+// identifiers of a profile, in the order in which they are asked about.
+var identifiers = []string{profile.Email, profile.Username, profile.PhoneNumber}
+
+// checkFirst checks the password of a new user; empty: there is none.
+func checkFirst(c *connection.Connection, facts profile.Connection, password string, p profile.Profile) error {
 	switch facts.Class {
 	case profile.PasswordlessEmail, profile.PasswordlessSMS:
 		if password != "" {
-			return Password{}, ErrPasswordNotAllowed
+			return ErrPasswordNotAllowed
 		}
-		return Password{}, nil
+		return nil
 	}
 	if password == "" {
 		if c.PasswordOptional() {
-			return Password{}, nil
+			return nil
 		}
-		return Password{}, missingPassword
+		return missingPassword
 	}
-	if err := checkPassword(c, password, p); err != nil {
-		return Password{}, err
-	}
-	return s.hashed(ctx, password)
+	return checkPassword(c, password, p)
 }
 
 // checkPassword applies the connection's policy, as far as it needs no hash.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
@@ -38,6 +39,9 @@ func storeError(err error) error {
 	}
 	switch f.Kind {
 	case customdb.Wrong:
+		if f.UserID == "" {
+			return ErrWrongPassword.Because(fmt.Errorf("%w: %w", ErrNobody, f))
+		}
 		return ErrWrongPassword.Because(f)
 	case customdb.Invalid:
 		if f.Code == "user_exists" {
@@ -54,21 +58,51 @@ func storeError(err error) error {
 // customdb.ErrNobody; those of ask.
 func (s *Service) found(ctx context.Context, c *connection.Connection, identifier string) (customdb.Person, error) {
 	answer, err := s.ask(ctx, c, customdb.Find(identifier))
+	var p customdb.Person
+	if err == nil {
+		p, err = readPerson(answer)
+	}
 	if customdb.IsWrong(err) { // some scripts say so of somebody who is not there
 		return customdb.Person{}, customdb.ErrNobody
 	}
+	return p, err
+}
+
+// signsIn is who signs in at the custom database by an identifier, as typed, and a
+// password (login). Errors: those of ask; that nobody is there is ErrWrongPassword.
+func (s *Service) signsIn(ctx context.Context, c *connection.Connection, identifier, password string) (customdb.Person, error) {
+	answer, err := s.ask(ctx, c, customdb.SignIn(identifier, password))
 	if err != nil {
 		return customdb.Person{}, err
 	}
+	return readPerson(answer)
+}
+
+// readPerson is customdb.ReadPerson with the errors of ask.
+func readPerson(answer customdb.Answer) (customdb.Person, error) {
 	p, err := customdb.ReadPerson(answer.Value)
-	if err != nil && !errors.Is(err, customdb.ErrNobody) {
-		var f *customdb.Failure
-		if errors.As(err, &f) {
-			f.Console = answer.Console
-		}
-		return customdb.Person{}, storeError(err)
+	var f *customdb.Failure
+	if errors.As(err, &f) {
+		said := *f
+		said.Console = answer.Console
+		return customdb.Person{}, storeError(&said)
 	}
-	return p, err
+	return p, nil
+}
+
+// arrival is somebody as a custom database describes them.
+func arrival(p customdb.Person) Arrival {
+	return Arrival{Claims: p.Claims, Tokens: p.Tokens, Factors: validFactors(p.Factors)}
+}
+
+// accused is whose password was wrong, where the custom database says so; empty: it
+// does not, or nobody's.
+func accused(err error) ID {
+	var f *customdb.Failure
+	if errors.As(err, &f) && f.Kind == customdb.Wrong && f.UserID != "" {
+		return ID("auth0|" + f.UserID)
+	}
+	return ""
 }
 
 // told puts what a custom database said into the record of a failure: its own text

@@ -7,7 +7,6 @@ import (
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
 	"mangrove/internal/errs"
-	"mangrove/internal/profile"
 )
 
 // AuthenticateDirectory has a directory elsewhere check a password, by check, and
@@ -15,11 +14,13 @@ import (
 // the name means, only the directory knows: check calls count with it, before anybody
 // looks at the password, and returns what count returns. Every outcome is recorded.
 //
+// A custom database with an external store is such a directory, too.
+//
 // check returns ErrWrongPassword for a wrong pair, because of ErrNobody where the name
 // means nobody, which the record alone tells; every other *errs.Error means that
 // nothing was guessed: the password was right, or nobody looked at it. Errors:
 // *Locked, check's, and Federate's.
-func (s *Service) AuthenticateDirectory(ctx context.Context, c *connection.Connection, name string, check func(ctx context.Context, count func(who string) error) (profile.Claims, profile.Value, error), a Actor) (*User, error) {
+func (s *Service) AuthenticateDirectory(ctx context.Context, c *connection.Connection, name string, check func(ctx context.Context, count func(who string) error) (Arrival, error), a Actor) (*User, error) {
 	now := s.Now()
 	try := Attempt{Connection: c, By: a}
 	var admitted Admission
@@ -35,7 +36,7 @@ func (s *Service) AuthenticateDirectory(ctx context.Context, c *connection.Conne
 		}
 		return err
 	}
-	claims, tokens, err := check(ctx, count)
+	arrival, err := check(ctx, count)
 	if errors.Is(err, ErrWrongPassword) { // what is refused without a question is a guess, too
 		if refused := count(name); refused != nil {
 			err = refused
@@ -50,8 +51,11 @@ func (s *Service) AuthenticateDirectory(ctx context.Context, c *connection.Conne
 		if errors.Is(err, ErrNobody) {
 			kind = audit.UnknownUser
 		}
-		e := s.event(kind, a, c, "", now)
-		e.Description = errs.From(err).Text
+		e := told(s.event(kind, a, c, "", now), err)
+		if e.Description == "" {
+			e.Description = errs.From(err).Text
+		}
+		e.UserID = string(accused(err))
 		if failed := s.guard().Wrong(context.WithoutCancel(ctx), try, admitted, e); failed != nil {
 			return nil, errors.Join(err, failed)
 		}
@@ -59,7 +63,7 @@ func (s *Service) AuthenticateDirectory(ctx context.Context, c *connection.Conne
 	}
 	var u *User
 	if err == nil {
-		u, err = s.federate(ctx, c, claims, tokens, admitted.Forgives, a)
+		u, err = s.federate(ctx, c, arrival, admitted.Forgives, a)
 	}
 	if err == nil || errors.Is(err, ErrBlocked) {
 		return u, err
@@ -67,5 +71,6 @@ func (s *Service) AuthenticateDirectory(ctx context.Context, c *connection.Conne
 	ctx = context.WithoutCancel(ctx)
 	e := s.event(audit.LoginFailed, a, c, "", now)
 	e.Description = errs.From(err).Text
+	e = told(e, err)
 	return nil, errors.Join(err, s.guard().Return(ctx, admitted), s.Audit.AppendEvents(ctx, e))
 }

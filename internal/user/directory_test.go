@@ -68,14 +68,14 @@ func TestAuthenticateDirectory(t *testing.T) {
 			h.Guard = d
 			looked := false
 			events := len(eventsOf(t, h))
-			u, err := h.AuthenticateDirectory(t.Context(), h.acme, " Ann ", func(_ context.Context, count func(string) error) (profile.Claims, profile.Value, error) {
+			u, err := h.AuthenticateDirectory(t.Context(), h.acme, " Ann ", func(_ context.Context, count func(string) error) (user.Arrival, error) {
 				for range row.counts {
 					if err := count("CN=Ann Lee"); err != nil {
-						return profile.Claims{}, nil, err
+						return user.Arrival{}, err
 					}
 				}
 				looked = true
-				return profile.Claims{Subject: "1", Attributes: changes("email", `"ann@corp.example"`)}, nil, row.err
+				return user.Arrival{Claims: profile.Claims{Subject: "1", Attributes: changes("email", `"ann@corp.example"`)}}, row.err
 			}, admin)
 			if !errors.Is(err, row.want) || (row.want == nil) != (u != nil) {
 				t.Errorf("%s: %v", row.name, err)

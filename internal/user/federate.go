@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
@@ -19,25 +20,25 @@ import (
 // transaction, on the user as it is then. A login through a secondary identity
 // refreshes that identity's own profile; the root stays the primary's.
 func (s *Service) Federate(ctx context.Context, c *connection.Connection, cl profile.Claims, tokens profile.Value, a Actor) (*User, error) {
-	return s.federate(ctx, c, cl, tokens, Forgiveness{}, a)
+	return s.federate(ctx, c, Arrival{Claims: cl, Tokens: tokens}, Forgiveness{}, a)
+}
+
+// Arrival is somebody whom somebody else vouches for.
+type Arrival struct {
+	Claims  profile.Claims
+	Tokens  profile.Value // a JSON object, or nil
+	Factors profile.Value // as User.MFAFactors, for somebody new
 }
 
 // federate is Federate, after a password that forgives wrong ones before it.
-func (s *Service) federate(ctx context.Context, c *connection.Connection, cl profile.Claims, tokens profile.Value, forgives Forgiveness, a Actor) (*User, error) {
-	if err := cl.Check(); err != nil {
-		return nil, err
-	}
+func (s *Service) federate(ctx context.Context, c *connection.Connection, who Arrival, forgives Forgiveness, a Actor) (*User, error) {
 	now := s.Now()
-	f := federation{
-		c: c, facts: c.Facts(), claims: cl, tokens: tokens, at: now.UnixMicro(), defaults: s.Defaults,
-		src: profile.Source{Origin: profile.FromUpstream, Connection: c.ID, At: now.UnixMicro()},
-	}
-	if err := c.CheckAssurance(cl.Raw); err != nil {
+	f, err := s.federation(c, who, now)
+	if err != nil {
 		return nil, err
 	}
-	f.claims.Raw = profile.Kept(cl.Raw, f.facts.NonPersistent)
 	var blocked bool
-	u, err := s.Users.Federate(ctx, c.ID, cl.Subject, Logins{Last: f.at, IP: a.IP, Count: 1}, func(u *User) (*User, Effect, error) {
+	u, err := s.Users.Federate(ctx, c.ID, f.claims.Subject, Logins{Last: f.at, IP: a.IP, Count: 1}, func(u *User) (*User, Effect, error) {
 		u, unchanged, err := f.apply(u)
 		if err != nil {
 			return nil, Effect{}, err
@@ -60,12 +61,32 @@ func (s *Service) federate(ctx context.Context, c *connection.Connection, cl pro
 	return u, nil
 }
 
+// federation checks who comes, and gathers what a login of theirs needs.
+func (s *Service) federation(c *connection.Connection, who Arrival, now time.Time) (*federation, error) {
+	if err := who.Claims.Check(); err != nil {
+		return nil, err
+	}
+	if err := c.CheckAssurance(who.Claims.Raw); err != nil {
+		return nil, err
+	}
+	f := &federation{
+		c: c, facts: c.Facts(), claims: who.Claims, tokens: who.Tokens, factors: who.Factors, at: now.UnixMicro(), defaults: s.Defaults,
+		src: profile.Source{Origin: profile.FromUpstream, Connection: c.ID, At: now.UnixMicro()},
+	}
+	if f.facts.Class == profile.ExternalDatabase {
+		f.src.Origin = profile.FromScript
+	}
+	f.claims.Raw = profile.Kept(f.claims.Raw, f.facts.NonPersistent)
+	return f, nil
+}
+
 // federation is one upstream login with everything it needs gathered.
 type federation struct {
 	c        *connection.Connection
 	facts    profile.Connection
 	claims   profile.Claims
 	tokens   profile.Value
+	factors  profile.Value
 	src      profile.Source
 	at       int64
 	defaults profile.Defaults
@@ -80,6 +101,9 @@ func (f *federation) warnings(login audit.Event) []audit.Event {
 	}
 	e := login
 	e.Type, e.Description = audit.Warning, "Some of what the identity provider said cannot be kept."
+	if f.src.Origin == profile.FromScript {
+		e.Description = "Some of what the custom database said cannot be kept."
+	}
 	e.Details, _ = json.Marshal(map[string]any{"dropped": f.dropped}) // of texts: cannot fail
 	return []audit.Event{e}
 }
@@ -115,7 +139,11 @@ func (f *federation) apply(u *User) (_ *User, unchanged bool, _ error) {
 	if f.tokens != nil {
 		id.Tokens = f.tokens
 	}
-	return u, out.Action == profile.Unchanged, nil
+	unchanged = out.Action == profile.Unchanged
+	if external := f.facts.Class == profile.ExternalDatabase; id.External != external { // import mode was switched off
+		id.External, unchanged = external, false
+	}
+	return u, unchanged, nil
 }
 
 // create makes the user of a first login.
@@ -123,10 +151,12 @@ func (f *federation) create(p profile.Profile) *User {
 	local := connection.IdentityUserID(f.c.Strategy, f.c.Name, f.claims.Subject)
 	return &User{
 		ID: ID(f.c.Strategy + "|" + local), Version: 1, Profile: p, CreatedAt: f.at, UpdatedAt: f.at,
+		MFAFactors: f.factors,
 		Identities: []Identity{{
 			Provider: f.c.Strategy, Connection: f.c.Name, ConnectionID: f.c.ID,
 			UserID: local, Subject: f.claims.Subject, IsSocial: f.facts.Class == profile.Social,
-			Claims: f.claims.Raw, ClaimsAt: f.at, Tokens: f.tokens,
+			External: f.facts.Class == profile.ExternalDatabase,
+			Claims:   f.claims.Raw, ClaimsAt: f.at, Tokens: f.tokens,
 		}},
 	}
 }

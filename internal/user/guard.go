@@ -29,9 +29,9 @@ type Attempt struct {
 	// counted and answered the same.
 	User     *User
 	Identity int
-	// Identifier is folded.
-	Identifier string
-	By         Actor
+	// Identifier is folded; Typed is what it was made of.
+	Identifier, Typed string
+	By                Actor
 }
 
 // Admission is an attempt as it was counted.

@@ -52,6 +52,19 @@ func TestVerifyOfNobody(t *testing.T) {
 	}
 }
 
+func TestMatches(t *testing.T) {
+	h := NewHashing(0, 0)
+	const md5 = `{"algorithm":"md5","hash":{"value":"0cbc6611f5540bd0809a388dc95a615b","encoding":"hex"}}` // of Test
+	for _, c := range []struct {
+		stored, password string
+		want             bool
+	}{{md5, "Test", true}, {md5, "test", false}, {"", "Test", false}, {"nonsense", "Test", false}} {
+		if ok, err := h.Matches(t.Context(), c.stored, c.password); ok != c.want || err != nil {
+			t.Errorf("%q with %q: %v, %v", c.stored, c.password, ok, err)
+		}
+	}
+}
+
 // What fails in a hash fails in its caller.
 func TestHashingPanics(t *testing.T) {
 	h := NewHashing(1, 1)

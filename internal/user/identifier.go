@@ -46,8 +46,12 @@ func Names(kinds []string, typed string) []Name {
 // SignInNames are what must be unique among the users of one connection of ours:
 // the identity's identifiers, e-mail address first. A username that looks like an
 // address or a number is one, too, so that nobody can be called by another's
-// (security.md 27).
+// (security.md 27). An external store keeps its own names: who has one there may change
+// without a word to us.
 func (u *User) SignInNames(identity int) []Name {
+	if u.Identities[identity].External {
+		return nil
+	}
 	m := u.Identifiers(identity)
 	names := make([]Name, 0, 3)
 	for _, kind := range []string{ByEmail, ByPhone, ByUsername} {

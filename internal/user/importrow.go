@@ -343,3 +343,13 @@ func (r *rowReader) factorValue(path string, form factorForm, v json.RawMessage)
 		r.violate(schema.Violation{Code: form.code, Message: form.text, Path: path + "." + form.member})
 	}
 }
+
+// validFactors are second factors as an import row may have them; nil: they are none.
+func validFactors(v profile.Value) profile.Value {
+	if v == nil {
+		return nil
+	}
+	var r rowReader
+	r.secondFactors(v)
+	return r.factors
+}

@@ -1,12 +1,14 @@
 package user
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
+	"mangrove/internal/customdb"
 	"mangrove/internal/errs"
 	"mangrove/internal/profile"
 )
@@ -25,17 +27,27 @@ var (
 // ErrExists.
 //
 // The rules run twice: once on what a read gives, so that a refusal costs no
-// write and no hash, and once inside the write, on the user as it is then.
+// write and no hash, and once inside the write, on the user as it is then. Between
+// the two an external store is told, whose refusal is one, too; what it has done is kept
+// here even if the user has another version meanwhile.
 func (s *Service) Patch(ctx context.Context, id ID, req PatchRequest, a Actor) (*User, error) {
 	view, err := s.Users.View(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	fn, err := s.PreparePatch(ctx, view, req, a)
-	if err != nil {
-		return nil, err
+	e, err := s.prepare(ctx, view, req, a)
+	if err == nil && len(e.calls) > 0 {
+		if err = e.tell(ctx, s, a); err == nil {
+			ctx, e.req.IfVersion = context.WithoutCancel(ctx), 0
+		}
 	}
-	u, err := s.Users.UpdateUser(ctx, id, fn)
+	var u *User
+	if err == nil {
+		u, err = s.Users.UpdateUser(ctx, id, e.change)
+		if err != nil && len(e.calls) > 0 {
+			return nil, errDoneThere(err)
+		}
+	}
 	if errors.Is(err, ErrExists) {
 		return nil, taken(req.Changes).Because(err)
 	}
@@ -55,20 +67,52 @@ func taken(changes []profile.Change) *errs.Error {
 
 // PreparePatch judges an edit of the user of a view, hashes the password, and
 // returns what is to be done to the user inside the write. That may run more
-// than once, and its errors are those of Patch.
+// than once, and its errors are those of Patch. ErrOneByOne: an external store would
+// have to be told.
 func (s *Service) PreparePatch(ctx context.Context, view View, req PatchRequest, a Actor) (func(*User) (Effect, error), error) {
+	e, err := s.prepare(ctx, view, req, a)
+	if err == nil && len(e.calls) > 0 {
+		err = ErrOneByOne
+	}
+	if err != nil {
+		return nil, err
+	}
+	return e.change, nil
+}
+
+// prepare judges an edit, and gathers what it needs.
+func (s *Service) prepare(ctx context.Context, view View, req PatchRequest, a Actor) (*edit, error) {
 	id := view.ID
 	now := s.Now()
-	e := edit{req: req, at: now.UnixMicro()}
+	e := &edit{req: req, at: now.UnixMicro(), user: id}
 	known, err := e.resolve(ctx, s, view)
 	if err != nil {
 		return nil, err
 	}
 	e.src = profile.Source{Origin: profile.FromManagement, Connection: e.target.ID, Actor: a.actor(), At: e.at}
+	var before profile.Profile
+	if i := known.identityOf(e.target.Name); i >= 0 {
+		before = *known.profileOf(i)
+	}
 	if _, err := e.apply(known); err != nil {
 		return nil, err
 	}
-	if password, ok := req.Password.Get(); ok {
+	i := known.identityOf(e.target.Name)
+	after := *known.profileOf(i)
+	password, sets := req.Password.Get()
+	switch {
+	case e.facts.Class == profile.ExternalDatabase:
+		if req.Password.IsNull() {
+			return nil, ErrConnectionUnsupported
+		}
+		if sets {
+			if err := checkPassword(e.target, password, known.profileAt(i)); err != nil {
+				return nil, err
+			}
+		}
+		e.before, e.after, e.subject = before, after, known.Identities[i].UserID
+		e.calls = callsOf(customdb.OptionsOf(e.target), before, after, password)
+	case sets:
 		if !e.facts.Class.HasPasswords() {
 			return nil, ErrConnectionUnsupported
 		}
@@ -77,20 +121,25 @@ func (s *Service) PreparePatch(ctx context.Context, view View, req PatchRequest,
 			if known, err = s.Users.User(ctx, id); err != nil {
 				return nil, err
 			}
-		}
-		i := known.identityOf(e.target.Name)
-		if i < 0 {
-			return nil, ErrConnectionUnsupported
+			if i = known.identityOf(e.target.Name); i < 0 {
+				return nil, ErrConnectionUnsupported
+			}
 		}
 		if e.password, err = s.nextPassword(ctx, e.target, known, i, password); err != nil {
 			return nil, err
 		}
 	}
+	if e.facts.Class == profile.ImportDatabase {
+		names := renamed(before, after)
+		if err := s.free(ctx, e.target, after, names, known.Identities[i].UserID); err != nil {
+			return nil, s.notRenamed(ctx, s.event(renames[names[0]], a, e.target, id, now), err)
+		}
+	}
 	op := s.operation("Update a User", a, e.target, id, now)
-	return func(u *User) (Effect, error) {
+	e.change = func(u *User) (Effect, error) {
 		effect, err := e.apply(u)
 		effect.Events = []audit.Event{op}
-		if req.Password.IsNull() || e.password.Hash != "" {
+		if e.setsPassword() {
 			effect.Events = append(effect.Events, s.event(audit.PasswordChangedAPI, a, e.target, id, now))
 		}
 		if err == nil {
@@ -98,7 +147,8 @@ func (s *Service) PreparePatch(ctx context.Context, view View, req PatchRequest,
 			effect.Unchanged = effect.Unchanged && effect.Verification == nil
 		}
 		return effect, err
-	}, nil
+	}
+	return e, nil
 }
 
 // edit is a PATCH with everything it needs gathered.
@@ -109,9 +159,20 @@ type edit struct {
 	primary     *connection.Connection
 	target      *connection.Connection // of the identity that is edited
 	facts       profile.Connection     // of target
-	password    Password               // the new one, hashed; empty: unchanged
+	password    Password               // the new one, hashed, or when an external store took it; zero: unchanged
 	primaryName string
+	change      func(*User) (Effect, error) // the edit inside the write
+
+	// calls are what an external store has to be told, with the profile of its identity
+	// before and after them.
+	calls         []customdb.Call
+	before, after profile.Profile
+	subject       string // of the identity
+	user          ID
 }
+
+// setsPassword reports whether the edit replaces or removes the password.
+func (e *edit) setsPassword() bool { return e.req.Password.IsNull() || e.password != Password{} }
 
 // resolve finds the connections of the edit and decodes the user of a view.
 func (e *edit) resolve(ctx context.Context, s *Service, v View) (*User, error) {
@@ -158,9 +219,9 @@ func (e *edit) apply(u *User) (Effect, error) {
 	}
 	effect := Effect{EndSessions: profile.EndsSessions(u.Profile, changed)}
 	switch {
-	case e.req.Password.IsNull() || e.password.Hash != "":
+	case e.setsPassword():
 		effect.Retires, effect.Forgives = u.retired(i, e.target), forgiven(u.ID)
-		*u.passwordAt(i) = Password{Hash: e.password.Hash, SetAt: e.at}
+		*u.passwordAt(i) = Password{Hash: e.password.Hash, SetAt: cmp.Or(e.password.SetAt, e.at)}
 		effect.EndSessions = true
 	default:
 		effect.Unchanged = len(changed) == 0 && !hasPassword

@@ -45,6 +45,15 @@ func (p Proof) identity(u *User) (int, error) {
 	return 0, ErrTicketOver
 }
 
+// elsewhere is identity for one of an external store, which alone knows the address.
+func (p Proof) elsewhere(u *User) (int, error) {
+	i := u.identityIndex(p.ConnectionID, p.Subject)
+	if i < 0 || p.Email == "" || u.Password.SetAt != p.PasswordSetAt {
+		return 0, ErrTicketOver
+	}
+	return i, nil
+}
+
 // profileOf is the profile of identity i, to be changed: of the first it is the user's.
 func (u *User) profileOf(i int) *profile.Profile {
 	if i == 0 {

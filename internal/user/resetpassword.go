@@ -3,8 +3,10 @@ package user
 import (
 	"context"
 	"errors"
+	"time"
 
 	"mangrove/internal/audit"
+	"mangrove/internal/connection"
 	"mangrove/internal/errs"
 	"mangrove/internal/letter"
 	"mangrove/internal/passwd"
@@ -15,10 +17,12 @@ import (
 // sessions, forgives wrong passwords, and tells the owner by mail. verifies: the
 // address that the ticket went to counts as verified, too. Errors: ErrTicketUsed,
 // ErrTicketOver, *passwd.Weak; the ticket is used up by success alone, so that a
-// weak password can be followed by a better one.
+// weak password can be followed by a better one. So it can where an external store
+// refuses: the errors of ask and tell.
 //
 // As in Patch, whatever can be refused is refused before the password is hashed.
-// Other tickets end with the password that they were made for.
+// Other tickets end with the password that they were made for. Somebody who is not here
+// yet comes with the new password out of the custom database (see Newcomer).
 func (s *Service) ResetPassword(ctx context.Context, id ID, proof Proof, password string, verifies bool, a Actor) (*User, error) {
 	now := s.Now()
 	c, err := s.connectionOf(ctx, proof)
@@ -28,46 +32,93 @@ func (s *Service) ResetPassword(ctx context.Context, id ID, proof Proof, passwor
 	if err != nil {
 		return fail(err)
 	}
-	known, err := s.Users.User(ctx, id)
-	if err != nil {
-		return fail(err)
-	}
-	i, err := proof.identity(known)
-	if err != nil {
-		return fail(err)
-	}
-	next, err := s.nextPassword(ctx, c, known, i, password)
-	if err != nil {
-		return fail(err)
-	}
-	next.SetAt = now.UnixMicro()
-	events := []audit.Event{s.event(audit.PasswordChangedAPI, a, c, id, now)}
-	events[0].Description = "Password changed by a ticket"
-	src := profile.Source{Origin: profile.FromManagement, Connection: c.ID, Actor: string(id), At: next.SetAt}
-	u, err := s.Users.UpdateUser(ctx, id, func(u *User) (Effect, error) {
-		i, err := proof.identity(u)
-		if err != nil {
-			return Effect{}, err
-		}
-		e := Effect{
-			Redeems: Redemption{proof.Ticket, src.At}, EndSessions: true, Events: events,
-			Retires: u.retired(i, c), Forgives: forgiven(id),
-		}
-		if verifies && verify(u, i, proof.Email, src) {
-			e.Events = append(events[:1:1], s.event(audit.EmailVerified, a, c, id, now))
-		}
-		if s.mails() {
-			e.Letters = []letter.Letter{{
-				Template: letter.PasswordChanged, To: proof.Email, UserID: string(id), ConnectionID: c.ID, ClientID: a.ClientID,
-			}}
-		}
-		*u.passwordAt(i), u.UpdatedAt = next, next.SetAt
-		return e, nil
-	})
+	r := reset{c: c, id: id, proof: proof, verifies: verifies, actor: a, at: now.UnixMicro()}
+	u, err := s.resetPassword(ctx, &r, password)
 	if err != nil {
 		return fail(err)
 	}
 	return u, nil
+}
+
+// reset is the redemption of a ticket for a new password.
+type reset struct {
+	c        *connection.Connection
+	id       ID
+	proof    Proof
+	verifies bool
+	actor    Actor
+	at       int64
+}
+
+func (s *Service) resetPassword(ctx context.Context, r *reset, password string) (*User, error) {
+	known, err := s.Users.User(ctx, r.id)
+	if isNotFound(err) && finds(r.c) {
+		return s.resetNewcomer(ctx, r, password)
+	}
+	if err != nil {
+		return nil, err
+	}
+	held := r.proof.identity
+	var next Password
+	if r.c.Class() == profile.ExternalDatabase {
+		if finds(r.c) {
+			held = r.proof.elsewhere
+		}
+		i, err := held(known)
+		if err != nil {
+			return nil, err
+		}
+		if _, next, err = s.resetElsewhere(ctx, r, known.profileAt(i), password); err != nil {
+			return nil, err
+		}
+		ctx = context.WithoutCancel(ctx) // it has been done there
+	} else {
+		i, err := held(known)
+		if err != nil {
+			return nil, err
+		}
+		if next, err = s.nextPassword(ctx, r.c, known, i, password); err != nil {
+			return nil, err
+		}
+		next.SetAt = r.at
+	}
+	return s.Users.UpdateUser(ctx, r.id, func(u *User) (Effect, error) {
+		i, err := held(u)
+		if err != nil {
+			return Effect{}, err
+		}
+		return s.afterReset(r, u, i, next), nil
+	})
+}
+
+// afterReset gives identity i the password, and is what else belongs to that.
+func (s *Service) afterReset(r *reset, u *User, i int, next Password) Effect {
+	src := profile.Source{Origin: profile.FromManagement, Connection: r.c.ID, Actor: string(r.id), At: r.at}
+	e := Effect{
+		Redeems: Redemption{r.proof.Ticket, r.at}, EndSessions: true, Events: s.resetEvents(r),
+		Retires: u.retired(i, r.c), Forgives: forgiven(r.id), Letters: s.resetLetters(r),
+	}
+	if r.verifies && verify(u, i, r.proof.Email, src) {
+		e.Events = append(e.Events, s.event(audit.EmailVerified, r.actor, r.c, r.id, time.UnixMicro(r.at)))
+	}
+	*u.passwordAt(i), u.UpdatedAt = next, r.at
+	return e
+}
+
+func (s *Service) resetEvents(r *reset) []audit.Event {
+	e := s.event(audit.PasswordChangedAPI, r.actor, r.c, r.id, time.UnixMicro(r.at))
+	e.Description = "Password changed by a ticket"
+	return []audit.Event{e}
+}
+
+// resetLetters tell the owner, where mails can be sent.
+func (s *Service) resetLetters(r *reset) []letter.Letter {
+	if !s.mails() {
+		return nil
+	}
+	return []letter.Letter{{
+		Template: letter.PasswordChanged, To: r.proof.Email, UserID: string(r.id), ConnectionID: r.c.ID, ClientID: r.actor.ClientID,
+	}}
 }
 
 // notReset is notRedeemed for errors of the password's policy, too.

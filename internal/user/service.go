@@ -29,6 +29,10 @@ type Service struct {
 	Migrations customdb.MigrationStore
 	// GraveKey is the key of customdb.Grave.
 	GraveKey []byte
+	// Shadow runs the comparisons of shadow mode; nil: there are none.
+	Shadow *Shadow
+	// Tenant is what custom databases are told of the tenant.
+	Tenant string
 	// MailsReady reports whether there is a mail server now, so that mails can be
 	// asked for; nil: there is none.
 	MailsReady func() bool
@@ -99,19 +103,4 @@ func (a Actor) actor() string {
 		return a.UserID
 	}
 	return a.ClientID
-}
-
-// Delete removes a user; deleting nobody is no error (reference/users.md §3.6).
-func (s *Service) Delete(ctx context.Context, id ID, a Actor) error { return s.DeleteIf(ctx, id, 0, a) }
-
-// DeleteIf is Delete for a user of that version; zero: of any. ErrStale.
-func (s *Service) DeleteIf(ctx context.Context, id ID, ifVersion int64, a Actor) error {
-	now := s.Now()
-	e := s.operation("Delete a User", a, nil, id, now)
-	gone := s.event(audit.UserDeleted, a, nil, id, now)
-	err := s.Users.DeleteUser(ctx, id, ifVersion, Effect{Events: []audit.Event{e, gone}})
-	if isNotFound(err) {
-		return nil
-	}
-	return err
 }

@@ -6,6 +6,7 @@ import (
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
+	"mangrove/internal/customdb"
 	"mangrove/internal/errs"
 	"mangrove/internal/profile"
 )
@@ -14,18 +15,40 @@ import (
 // records the login. Wrong pairs: ErrWrongPassword, whatever was wrong, in the
 // same time; blocked users with the right password: ErrBlocked, counted; *Locked
 // when there were too many wrong ones, whatever this one is.
+//
+// An external store is asked about everybody, and what came of import mode about those
+// who are not here: see authenticateExternal and migrate, and storeError for what these
+// add to the errors.
 func (s *Service) Authenticate(ctx context.Context, c *connection.Connection, identifier, password string, a Actor) (*User, error) {
-	now := s.Now()
+	if c.Class() == profile.ExternalDatabase {
+		return s.authenticateExternal(ctx, c, identifier, password, a)
+	}
 	kinds := c.SignInKinds()
 	names := Names(kinds, identifier)
 	u, i, err := s.Identified(ctx, c, names)
 	if err != nil && !isNotFound(err) {
 		return nil, err
 	}
-	try := Attempt{Connection: c, User: u, Identity: i, Identifier: Fold(ByUsername, identifier), By: a}
+	old := oldStore(c)
+	if u == nil && old == customdb.On {
+		return s.migrate(ctx, c, identifier, password, a)
+	}
+	try := Attempt{Connection: c, User: u, Identity: i, Typed: identifier, Identifier: Fold(ByUsername, identifier), By: a}
 	if len(names) > 0 {
 		try.Identifier = names[0].Value
 	}
+	return s.checked(ctx, c, password, try, a, func(ok bool) {
+		if old == customdb.Shadow {
+			s.compare(ctx, c, identifier, password, u, ok)
+		}
+	})
+}
+
+// checked is the rest of Authenticate, once it is known whom the identifier means. seen
+// is told what came of the password.
+func (s *Service) checked(ctx context.Context, c *connection.Connection, password string, try Attempt, a Actor, seen func(ok bool)) (*User, error) {
+	now := s.Now()
+	u, i := try.User, try.Identity
 	admitted, err := s.guard().Admit(ctx, try)
 	if err != nil {
 		return nil, err
@@ -35,6 +58,7 @@ func (s *Service) Authenticate(ctx context.Context, c *connection.Connection, id
 		stored = u.passwordAt(i).Hash
 	}
 	ok, rehash, err := s.Hashing.Verify(ctx, stored, password)
+	// What came of the password counts only where the attempt does.
 	admitted, refused := admitted.settled()
 	if refused != nil {
 		return nil, refused
@@ -43,8 +67,10 @@ func (s *Service) Authenticate(ctx context.Context, c *connection.Connection, id
 		// Whoever gives up, or finds the queue full, has guessed nothing.
 		return nil, errors.Join(err, s.guard().Return(context.WithoutCancel(ctx), admitted))
 	}
+	seen(ok)
 	if !ok {
-		wrong := wrongPassword(kinds, names)
+		kinds := c.SignInKinds()
+		wrong := wrongPassword(kinds, Names(kinds, try.Typed))
 		e := s.event(audit.UnknownUser, a, c, "", now)
 		if u != nil {
 			e = s.event(audit.WrongPassword, a, c, u.ID, now)

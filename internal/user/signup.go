@@ -5,15 +5,20 @@ import (
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
+	"mangrove/internal/profile"
 )
 
 // SignUp creates a user and signs them in: whoever has just chosen a password
-// need not type it again. Errors as Create's.
+// need not type it again. Errors as Create's, and ErrBlocked for somebody whom an
+// external store has blocked.
 func (s *Service) SignUp(ctx context.Context, c *connection.Connection, req CreateRequest, a Actor) (*User, error) {
 	req.Connection, req.Signup = c.Name, true
 	u, err := s.Create(ctx, req, a)
 	if err != nil {
 		return nil, err
+	}
+	if u.Profile.True(profile.Blocked) {
+		return nil, ErrBlocked
 	}
 	now := s.Now()
 	login := Logins{Last: now.UnixMicro(), IP: a.IP, Count: 1}

@@ -22,6 +22,9 @@ type Identity struct {
 	UserID       string // everything after the first bar
 	Subject      string // what the provider calls the person; equals UserID for connections of ours
 	IsSocial     bool
+	// External: a custom database with an external store knows the password, and by whom
+	// an identifier is meant. Its identifiers are no names that have to be unique here.
+	External bool
 	// ProfileData is the profile of a secondary identity. On the primary of a user
 	// who has, or once had, several it is what Settle makes of the user's profile.
 	ProfileData profile.Profile
@@ -167,6 +170,8 @@ type Store interface {
 	// beside the other (nil: none). Sessions that came by an identity which fn took
 	// away end.
 	UnlinkUser(ctx context.Context, id ID, fn func(*User) (*User, Effect, error)) (*User, error)
+	// UserByIdentity finds whoever has the identity, primary or linked.
+	UserByIdentity(ctx context.Context, connectionID, subject string) (*User, error)
 	// HasIdentity reports whether somebody has the identity, primary or linked.
 	HasIdentity(ctx context.Context, connectionID, subject string) (bool, error)
 
@@ -175,7 +180,7 @@ type Store interface {
 	// the user that fn returns is created. fn returns the user to keep (nil: keep
 	// nothing), and what is to be written: when the Effect says Unchanged, only the
 	// identity's Claims/Tokens (where they differ), the login record and the events are.
-	// login is added to the login record in the same transaction.
+	// login is added to the login record in the same transaction; the zero one is none.
 	Federate(ctx context.Context, connectionID, subject string, login Logins,
 		fn func(*User) (*User, Effect, error)) (*User, error)
 	// OldPasswords are up to limit passwords that the user had at the connection

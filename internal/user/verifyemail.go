@@ -6,6 +6,7 @@ import (
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
+	"mangrove/internal/customdb"
 	"mangrove/internal/errs"
 	"mangrove/internal/letter"
 	"mangrove/internal/profile"
@@ -13,10 +14,14 @@ import (
 
 // VerifyEmail marks the address of the proof's identity as verified. Errors:
 // ErrTicketUsed, ErrTicketOver, ErrAlreadyVerified; whoever gets one finds the
-// user as before, and the refusal in the tenant log.
+// user as before, and the refusal in the tenant log. So it is with the errors of ask and
+// tell, of an external store that is told first (verify).
 func (s *Service) VerifyEmail(ctx context.Context, id ID, proof Proof, a Actor) (*User, error) {
 	now := s.Now()
 	c, err := s.connectionOf(ctx, proof)
+	if err == nil && c.Class() == profile.ExternalDatabase {
+		err = s.verifyElsewhere(ctx, c, id, proof)
+	}
 	if err == nil {
 		done := s.event(audit.EmailVerified, a, c, id, now)
 		src := profile.Source{Origin: profile.FromManagement, Connection: c.ID, Actor: string(id), At: now.UnixMicro()}
@@ -43,6 +48,26 @@ func (s *Service) VerifyEmail(ctx context.Context, id ID, proof Proof, a Actor) 
 	return nil, s.notRedeemed(ctx, s.event(audit.EmailNotVerified, a, c, id, now), err)
 }
 
+// verifyElsewhere tells an external store that the address of the proof is verified.
+// Without such an action the store says so at some later login, or never does.
+func (s *Service) verifyElsewhere(ctx context.Context, c *connection.Connection, id ID, proof Proof) error {
+	u, err := s.Users.User(ctx, id)
+	if err != nil {
+		return err
+	}
+	i, err := proof.identity(u)
+	switch {
+	case err != nil:
+		return err
+	case u.EmailProved(i):
+		return ErrAlreadyVerified
+	case !customdb.OptionsOf(c).Has(customdb.Verify):
+		return nil
+	}
+	_, err = s.tell(ctx, c, customdb.Proved(proof.Email))
+	return err
+}
+
 // verify marks the address of identity i as proved and reports whether it was not.
 func verify(u *User, i int, sent string, src profile.Source) bool {
 	p, changed := profile.Verify(*u.profileOf(i), profile.Email, sent, src)
@@ -65,6 +90,10 @@ func (s *Service) connectionOf(ctx context.Context, p Proof) (*connection.Connec
 func (s *Service) notRedeemed(ctx context.Context, e audit.Event, err error) error {
 	if isNotFound(err) {
 		err = ErrTicketOver
+	}
+	var f *customdb.Failure
+	if errors.As(err, &f) {
+		return errors.Join(err, s.Audit.AppendEvents(ctx, told(refused(e, err), err)))
 	}
 	if kind := errs.KindOf(err); kind == errs.Internal || kind == errs.Unavailable || kind == errs.TooMany {
 		return err

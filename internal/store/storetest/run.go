@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(testing.TB) *store.Store) {
 		{"sessions at providers", runForeign},
 		{"sessions", runSessions},
 		{"records", runRecords},
+		{"migrations", runMigrations},
 		{"jobs", runJobs},
 		{"exports", runExports},
 		{"import", runImport},

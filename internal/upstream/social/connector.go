@@ -47,9 +47,10 @@ var (
 	_ upstream.Leaver   = (*Connector)(nil)
 )
 
-// New makes a connector whose requests all go through client (package outbound).
-func New(client *http.Client, now func() time.Time, rand io.Reader) *Connector {
-	return &Connector{client: client, now: now, rand: rand, scripts: script.New(client, rand, 0)}
+// New makes a connector whose requests all go through client (package outbound); scripts
+// runs those of its connections.
+func New(client *http.Client, scripts *script.Engine, now func() time.Time, rand io.Reader) *Connector {
+	return &Connector{client: client, now: now, rand: rand, scripts: scripts}
 }
 
 // Connectors has the connector once for each strategy of the table.

@@ -4,5 +4,5 @@
 // Owns: the double (double.go), its bad manners (rude.go), the cases with their
 // fixtures and golden profiles (cases.go, testdata).
 // Does not own: what a connector does with the answers (upstream/social).
-// May import: connection, profile, strictjson, upstream, upstream/social, go-jose.
+// May import: connection, profile, script, strictjson, upstream, upstream/social, go-jose.
 package socialtest

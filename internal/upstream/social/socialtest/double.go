@@ -30,6 +30,7 @@ import (
 
 	"mangrove/internal/connection"
 	"mangrove/internal/profile"
+	"mangrove/internal/script"
 	"mangrove/internal/strictjson"
 	"mangrove/internal/upstream"
 	"mangrove/internal/upstream/social"
@@ -590,5 +591,5 @@ func Connector(client *http.Client) *social.Connector { return ConnectorAt(clien
 
 // ConnectorAt is Connector with a clock.
 func ConnectorAt(client *http.Client, now func() time.Time) *social.Connector {
-	return social.New(client, now, rand.Reader)
+	return social.New(client, script.New(client, rand.Reader, 0), now, rand.Reader)
 }

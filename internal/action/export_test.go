@@ -1,0 +1,4 @@
+package action
+
+// ReadHook is readHook.
+var ReadHook = readHook

@@ -1,0 +1,268 @@
+package user_test
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+
+	"mangrove/internal/audit"
+	"mangrove/internal/customdb"
+	"mangrove/internal/errs"
+	"mangrove/internal/opt"
+	"mangrove/internal/profile"
+	"mangrove/internal/user"
+)
+
+func TestMigrateByLogin(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, h *house) {
+		old := shop()
+		c := h.custom("legacy", importing, old)
+		if _, err := h.Authenticate(t.Context(), c, "kai@shop.example", "a guess", admin); !errors.Is(err, user.ErrWrongPassword) {
+			t.Fatalf("a wrong password: %v", err)
+		}
+		if _, err := h.store.UserByIdentity(t.Context(), c.ID, "legacy|42"); !errors.Is(err, user.ErrNotFound) {
+			t.Fatalf("a wrong password made somebody: %v", err)
+		}
+		u, err := h.Authenticate(t.Context(), c, "KAI@shop.example", "old secret", admin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored := h.read("auth0|legacy|42")
+		if u.ID != stored.ID || stored.Logins.Count != 1 || stored.Logins.IP != admin.IP {
+			t.Errorf("login record: %+v", stored.Logins)
+		}
+		for name, want := range map[string]string{
+			"email": `"kai@shop.example"`, "email_verified": "true", "name": `"Kai Aho"`, "given_name": `"Kai"`, "family_name": `"Aho"`, "nickname": `"kai"`,
+			"picture": `"https://cdn.shop.example/42.png"`, "user_metadata": `{"lang":"fi"}`, "app_metadata": `{"plan":"full"}`,
+		} {
+			a, _ := stored.Profile.Get(name)
+			if string(a.Value) != want || a.Source.Origin != profile.FromScript || a.Source.Connection != c.ID {
+				t.Errorf("%s is %s from %+v, want %s", name, a.Value, a.Source, want)
+			}
+		}
+		if string(stored.MFAFactors) != `[{"phone":{"value":"+358401234567"}}]` {
+			t.Errorf("factors: %s", stored.MFAFactors)
+		}
+		if got := old.asked(); got != "login login" {
+			t.Errorf("asked %q", got)
+		}
+		// From now on the old store is not asked, and does not count.
+		old.people = nil
+		if _, err := h.Authenticate(t.Context(), c, "kai@shop.example", "old secret", admin); err != nil {
+			t.Errorf("the second login: %v", err)
+		}
+		if _, err := h.Authenticate(t.Context(), c, "kai@shop.example", "a guess", admin); !errors.Is(err, user.ErrWrongPassword) {
+			t.Errorf("a wrong password afterwards: %v", err)
+		}
+		if got := old.asked(); got != "" {
+			t.Errorf("asked %q about somebody who is here", got)
+		}
+		// The profile is ours: edits stay.
+		if _, err := h.Patch(t.Context(), u.ID, user.PatchRequest{Changes: changes("name", `"Kai A."`)}, admin); err != nil {
+			t.Fatal(err)
+		}
+		if u, err := h.Authenticate(t.Context(), c, "kai@shop.example", "old secret", admin); err != nil || u.Profile.Text("name") != "Kai A." {
+			t.Errorf("after the edit: %v", err)
+		}
+		p, err := h.store.Progress(t.Context(), c.ID)
+		if err != nil || p.Migrated != 1 || p.Failing != 0 {
+			t.Errorf("progress %+v, %v", p, err)
+		}
+		types := typesOf(t, h)
+		for kind, want := range map[string]int{audit.WrongPassword: 2, audit.LoginOK: 3} {
+			if types[kind] != want {
+				t.Errorf("%d records %s, want %d: %v", types[kind], kind, want, types)
+			}
+		}
+	})
+}
+
+func typesOf(t *testing.T, h *house) map[string]int {
+	t.Helper()
+	n := map[string]int{}
+	for _, e := range eventsOf(t, h) {
+		n[e.Type]++
+	}
+	return n
+}
+
+// Whatever the old store does, the person sees an ordinary refusal, nobody is made, and
+// the record says what it was.
+func TestMigrationFails(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, h *house) {
+		old := shop()
+		c := h.custom("legacy", importing, old)
+		other := h.custom("other", importing, old)
+		answer := func(profile string) { old.people["kai@shop.example"].profile = profile }
+		if _, err := h.Create(t.Context(), user.CreateRequest{Connection: other.Name, Password: "Correct-horse-4-battery", UserID: "taken", Changes: changes("email", `"kim@shop.example"`)}, admin); err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range []struct {
+			name    string
+			answer  string
+			fails   error
+			want    error
+			failing bool
+		}{
+			{"nobody", "null", nil, user.ErrWrongPassword, false},
+			{"wrong credentials", kai, &customdb.Failure{Kind: customdb.Wrong, Message: "no such person"}, user.ErrWrongPassword, false},
+			{"an error", kai, &customdb.Failure{Kind: customdb.Failed, Message: "table locked"}, user.ErrStoreDown, true},
+			{"a limit", kai, &customdb.Failure{Kind: customdb.Broken, Detail: "too long"}, user.ErrStoreDown, true},
+			{"for the person to read", kai, &customdb.Failure{Kind: customdb.Unauthorized, Message: "Please call us."}, errs.New(errs.Forbidden, "unauthorized", "Please call us."), false},
+			{"no id", `{"email":"kai@shop.example"}`, nil, user.ErrStoreDown, true},
+			{"an empty id", `{"user_id":"","email":"kai@shop.example"}`, nil, user.ErrStoreDown, true},
+			{"an id that is an object", `{"user_id":{},"email":"kai@shop.example"}`, nil, user.ErrStoreDown, true},
+			{"no object", `[1]`, nil, user.ErrStoreDown, true},
+			{"an id of another connection", `{"user_id":"taken","email":"kai@shop.example"}`, nil, user.ErrWrongPassword, true},
+			{"no identifier", `{"user_id":"7","name":"K"}`, nil, errs.New(errs.Forbidden, "access_denied", "The old database knows the person by no identifier of this connection."), true},
+		} {
+			old.mu.Lock()
+			old.fails[customdb.Login] = row.fails
+			answer(row.answer)
+			old.mu.Unlock()
+			before, users := len(eventsOf(t, h)), count(t, h)
+			_, err := h.Authenticate(t.Context(), c, "kai@shop.example", "old secret", admin)
+			if !errors.Is(err, row.want) {
+				t.Errorf("%s: %v, want %v", row.name, err, row.want)
+			}
+			if n := count(t, h); n != users {
+				t.Errorf("%s: %d users, had %d", row.name, n, users)
+			}
+			if n := len(eventsOf(t, h)); n != before+1 {
+				t.Errorf("%s: %d records", row.name, n-before)
+			}
+			list, err := h.store.Stragglers(t.Context(), c.ID, customdb.Failing, "", 10)
+			if err != nil || (len(list) == 1) != row.failing {
+				t.Errorf("%s: failing %+v, %v", row.name, list, err)
+			}
+			old.mu.Lock()
+			old.fails[customdb.Login] = nil
+			answer(kai)
+			old.mu.Unlock()
+			if err := h.store.Note(t.Context(), customdb.Note{ConnectionID: c.ID, Name: "kai@shop.example", At: 1}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := h.Authenticate(t.Context(), c, "kai@shop.example", "old secret", admin); err != nil {
+			t.Errorf("in the end: %v", err)
+		}
+	})
+}
+
+func count(t *testing.T, h *house) int {
+	t.Helper()
+	list, err := h.store.Users(t.Context(), "", 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(list)
+}
+
+// Two first sign-ins at once make one user, and both are in.
+func TestMigrateTwiceAtOnce(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, h *house) {
+		old := shop()
+		c := h.custom("legacy", importing, old)
+		old.block = make(chan struct{})
+		var both sync.WaitGroup
+		results := make([]error, 2)
+		for i := range results {
+			both.Go(func() { _, results[i] = h.Authenticate(t.Context(), c, "kai@shop.example", "old secret", admin) })
+		}
+		close(old.block)
+		both.Wait()
+		if err := errors.Join(results...); err != nil {
+			t.Errorf("one was refused: %v", err)
+		}
+		if u := h.read("auth0|legacy|42"); u.Logins.Count != 2 {
+			t.Errorf("%d logins", u.Logins.Count)
+		}
+		if p, err := h.store.Progress(t.Context(), c.ID); err != nil || p.Migrated != 1 {
+			t.Errorf("progress %+v, %v", p, err)
+		}
+	})
+}
+
+// Whom the old store knows by a name that we do not is told apart by the id; the
+// password that counts is ours.
+func TestMigratedUnderAnotherName(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, h *house) {
+		old := shop()
+		old.people["kai"] = old.people["kai@shop.example"]
+		c := h.custom("legacy", importing, old)
+		if _, err := h.Authenticate(t.Context(), c, "kai@shop.example", "old secret", admin); err != nil {
+			t.Fatal(err)
+		}
+		req := user.PatchRequest{Password: opt.Of("a new secret of Kai")}
+		if _, err := h.Patch(t.Context(), "auth0|legacy|42", req, admin); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Authenticate(t.Context(), c, "kai", "old secret", admin); !errors.Is(err, user.ErrWrongPassword) {
+			t.Errorf("the old password still counts: %v", err)
+		}
+		if n := count(t, h); n != 1 {
+			t.Errorf("%d users", n)
+		}
+	})
+}
+
+// A deleted user does not come again out of the old store, unless that is allowed.
+func TestDeletedStaysDeleted(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, h *house) {
+		old := shop()
+		c := h.custom("legacy", importing, old)
+		lax := h.custom("lax", `{"enabledDatabaseCustomization":true,"import_mode":true,"migration":{"recreate_deleted":true},`+everyAction+`}`, old)
+		for _, c := range []struct {
+			name string
+			want error
+		}{{c.Name, user.ErrWrongPassword}, {lax.Name, nil}} {
+			conn, err := h.store.ConnectionByName(t.Context(), c.name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			u, err := h.Authenticate(t.Context(), conn, "kai@shop.example", "old secret", admin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := h.Delete(t.Context(), u.ID, admin); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := h.Authenticate(t.Context(), conn, "kai@shop.example", "old secret", admin); !errors.Is(err, c.want) || (c.want == nil) != (err == nil) {
+				t.Errorf("%s: %v, want %v", c.name, err, c.want)
+			}
+			if c.want != nil {
+				if !slices.ContainsFunc(eventsOf(t, h), func(e audit.Event) bool { return e.Type == audit.LoginFailed && e.ConnectionID == conn.ID }) {
+					t.Errorf("%s: the record does not say why", c.name)
+				}
+			}
+		}
+	})
+}
+
+// People of an external store become ours when import mode is switched on: they keep
+// their profiles, and get the password with which they sign in.
+func TestImportModeSwitchedOn(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, h *house) {
+		old := shop()
+		c := h.custom("legacy", external, old)
+		if _, err := h.Authenticate(t.Context(), c, "kai@shop.example", "old secret", admin); err != nil {
+			t.Fatal(err)
+		}
+		c = h.options(c, importing)
+		if _, err := h.Patch(t.Context(), "auth0|legacy|42", user.PatchRequest{Changes: changes("name", `"Edited"`)}, admin); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := h.Authenticate(t.Context(), c, "kai@shop.example", "old secret", admin); err != nil {
+			t.Fatal(err)
+		}
+		old.asked()
+		u, err := h.Authenticate(t.Context(), c, "kai@shop.example", "old secret", admin)
+		if err != nil || old.asked() != "" {
+			t.Errorf("the old store is still asked: %v", err)
+		}
+		if u != nil && u.Profile.Text("name") != "Edited" {
+			t.Errorf("name is %q", u.Profile.Text("name"))
+		}
+	})
+}
