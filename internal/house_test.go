@@ -324,7 +324,7 @@ func TestOneWayOut(t *testing.T) {
 
 // TestUserAgentsAreText: a header may hold bytes that a store of texts refuses.
 func TestUserAgentsAreText(t *testing.T) {
-	nobodyUses(t, regexp.MustCompile(`\.UserAgent\(\)|"User-Agent"`), "take web.UserAgent", "web", "outbound", "demo", "bench", "fakeidp", "upstream/social", "action")
+	nobodyUses(t, regexp.MustCompile(`\.UserAgent\(\)|"User-Agent"`), "take web.UserAgent", "web", "outbound", "demo", "bench", "fakeidp", "upstream/social", "action", "script")
 }
 
 // nobodyUses looks for a word in all sources but those of the packages that may

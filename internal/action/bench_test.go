@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"mangrove/internal/customdb"
+	"mangrove/internal/parttest"
 )
 
 // One sign-in by a script that answers at once: what the sandbox costs.
@@ -41,4 +42,22 @@ func BenchmarkActionLoginParallel(b *testing.B) {
 			}
 		}
 	})
+}
+
+// The same with one query by the module pg: a new session each time, as scripts do it.
+func BenchmarkActionLoginPg(b *testing.B) {
+	r := runner()
+	c := legacy(b, map[string]any{"customScripts": map[string]string{string(customdb.Login): `async function login(email, password, callback) {
+		const { Client } = require('pg');
+		const client = new Client({ connectionString: configuration.DATABASE_URL });
+		await client.connect();
+		const { rows } = await client.query('SELECT 42 AS id, $1::text AS email', [email]);
+		await client.end();
+		callback(null, { user_id: rows[0].id, email: rows[0].email });
+	}`}}, map[string]string{"DATABASE_URL": parttest.Need(b, "PostgreSQL", "MANGROVE_TEST_POSTGRES")})
+	for b.Loop() {
+		if _, err := r.Run(b.Context(), c, calls[0]); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

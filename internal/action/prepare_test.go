@@ -109,6 +109,7 @@ func TestFactsAgreeWithOptions(t *testing.T) {
 			o, f := customdb.OptionsOf(c), c.Facts()
 			for action, fact := range map[customdb.Action]bool{
 				customdb.ChangeEmail: f.ScriptChangesEmail, customdb.ChangeUsername: f.ScriptChangesUsername, customdb.ChangePhoneNumber: f.ScriptChangesPhone,
+				customdb.Verify: f.ScriptVerifiesEmail,
 			} {
 				if o.Has(action) != fact || fact != (action == a) {
 					t.Errorf("%s by %s: %s is %v, in the facts %v", a, name, action, o.Has(action), fact)
@@ -134,7 +135,8 @@ func TestSchemaHasTheActions(t *testing.T) {
 		t.Error(err)
 	}
 	for option, want := range map[string]string{
-		`"customScripts":{"log_in":"x"}`:                                 "options.customScripts",
+		`"customScripts":{"login":""}`:                                   "options.customScripts.login",
+		`"customScripts":{"log_in":"x","list":7}`:                        "options.customScripts.list",
 		`"sql":{"login":"SELECT 1"}`:                                     "options.sql",
 		`"sql":{"url":"postgres://db.example/x","log_in":"SELECT 1"}`:    "options.sql",
 		`"sql":{"url":"postgres://db.example/x","login":""}`:             "options.sql.login",
@@ -153,6 +155,26 @@ func TestSchemaHasTheActions(t *testing.T) {
 		if _, err := newConnections().Create(t.Context(), members, by); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", option, err)
 		}
+	}
+}
+
+// Of names that are no actions scripts may have more (contract: additionalProperties): they
+// are kept as they came, and are nobody's.
+func TestUnknownScriptsAreKept(t *testing.T) {
+	const scripts = `{"log_in":"no JavaScript {","x":7}`
+	members, err := strictjson.Object(json.RawMessage(`{"name":"legacy","strategy":"auth0","options":{"enabledDatabaseCustomization":true,"customScripts":` + scripts + `}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := newConnections().Create(t.Context(), members, by)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if kept := strictjson.ParseDocument(c.ShownOptions())["customScripts"]; string(kept) != scripts {
+		t.Errorf("kept: %s", kept)
+	}
+	if o := customdb.OptionsOf(c); len(o.Scripts) != 0 {
+		t.Errorf("actions: %v", o.Scripts)
 	}
 }
 

@@ -133,7 +133,11 @@ func (r *Runner) query(ctx context.Context, t foreigndb.Target, st *statement, a
 	}
 	limited, cancel := context.WithTimeout(ctx, statementTime)
 	defer cancel()
-	result, err := r.databases.Query(limited, t, st.text, args)
+	ask := r.databases.Query
+	if reads(a) && st.verb == "SELECT" { // behind WITH there may be what writes
+		ask = r.databases.Read
+	}
+	result, err := ask(limited, t, st.text, args)
 	switch {
 	case err == nil:
 		return result, nil
@@ -152,6 +156,11 @@ func (r *Runner) query(ctx context.Context, t foreigndb.Target, st *statement, a
 	hide := script.Hide(made)
 	f.Message, f.Detail = hide(f.Message), hide(f.Detail)
 	return result, f
+}
+
+// reads reports whether an action asks without changing anything.
+func reads(a customdb.Action) bool {
+	return a == customdb.Login || a == customdb.GetUser || a == customdb.List
 }
 
 // refusals are the states of a server that did not let us in, or goes down.
@@ -184,8 +193,8 @@ func failure(a customdb.Action, err error) *customdb.Failure {
 	}
 	detail := strings.Join(said, ", ")
 	refused := func(prefix string) bool { return strings.HasPrefix(e.State, prefix) }
-	switch reads := a == customdb.Login || a == customdb.GetUser || a == customdb.List; {
-	case !reads && (e.State == "23505" || slices.Contains(takenNumbers, e.Number)):
+	switch {
+	case !reads(a) && (e.State == "23505" || slices.Contains(takenNumbers, e.Number)):
 		f := taken("the database says that it is there already")
 		f.Detail = detail
 		return f

@@ -637,6 +637,86 @@ func TestSQLFailures(t *testing.T) {
 	})
 }
 
+// A server that ends a session under a statement: what reads is asked again, and what
+// writes is not.
+func TestSQLSessionEnds(t *testing.T) {
+	onEngines(t, func(t *testing.T, e engine, o *oldTable) {
+		// A lock that somebody else has keeps the statement under way.
+		how := map[string]struct{ lock, locked, unlock, pause, sessions, end string }{
+			"postgres": {
+				"SELECT pg_advisory_lock(hashtext('KEY'))", "pg_advisory_xact_lock_shared(hashtext('KEY')) IS NOT NULL", "SELECT pg_advisory_unlock(hashtext('KEY'))", "SELECT pg_sleep(0.01)",
+				"SELECT pid FROM pg_stat_activity WHERE wait_event = 'advisory' AND query LIKE '%KEY%' AND pid <> pg_backend_pid()", "SELECT pg_terminate_backend(%d)",
+			},
+			"mariadb": {
+				"SELECT GET_LOCK('KEY', 60)", "GET_LOCK('KEY', 60) = 1 AND RELEASE_LOCK('KEY') = 1", "SELECT RELEASE_LOCK('KEY')", "SELECT SLEEP(0.01)",
+				"SELECT id FROM information_schema.processlist WHERE state = 'User lock' AND info LIKE '%KEY%' AND id <> CONNECTION_ID()", "KILL %d",
+			},
+		}[e.name]
+		text := func(s string) string { return strings.ReplaceAll(s, "KEY", o.schema) }
+		statements := usual(o.schema)
+		for _, a := range []string{"login", "get_user"} {
+			statements[a] = "SELECT id AS user_id, email, pw AS password_hash FROM " + o.schema + ".users WHERE email = :identifier AND " + text(how.locked)
+		}
+		statements["list"] = "SELECT id AS user_id, email FROM " + o.schema + ".users WHERE id > COALESCE(:after, 0) AND " + text(how.locked) + " ORDER BY id LIMIT :limit"
+		statements["change_username"] = "UPDATE " + o.schema + ".users SET username = :username WHERE email = :identifier AND " + text(how.locked)
+		o.options(statements)
+		o.insert("a@shop.example", "$2a$04$x")
+		other, err := o.opener.Connect(t.Context(), o.target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = other.Close() }()
+		do := func(statement string) foreigndb.Result {
+			t.Helper()
+			r, err := other.Query(t.Context(), statement, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return r
+		}
+		for _, call := range []customdb.Call{
+			customdb.Find("a@shop.example"), customdb.SignIn("a@shop.example", "x"), customdb.Page("", 10), customdb.NewUsername("a@shop.example", "anew"),
+		} {
+			do(text(how.lock))
+			var answer json.RawMessage
+			var failed error
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				answer, failed = o.run(call)
+			}()
+			var rows [][]any
+			for range 1000 {
+				if rows = do(text(how.sessions)).Rows; len(rows) > 0 {
+					break
+				}
+				do(how.pause)
+			}
+			if len(rows) == 0 {
+				t.Fatalf("%s does not wait for the lock", call.Action)
+			}
+			do(fmt.Sprintf(how.end, rows[0][0]))
+			do(text(how.unlock))
+			<-done
+			if call.Action == customdb.ChangeUsername {
+				if f := failure(t, failed); f.Kind != customdb.Broken {
+					t.Errorf("%s: %#v", call.Action, f)
+				}
+				continue
+			}
+			if call.Action == customdb.Login && customdb.IsWrong(failed) { // the hash is nobody's: it was read
+				failed, answer = nil, json.RawMessage("a@shop.example")
+			}
+			if failed != nil || !strings.Contains(string(answer), "a@shop.example") {
+				t.Errorf("%s: %s, %v", call.Action, answer, failed)
+			}
+		}
+		if r := o.exec("SELECT username FROM " + o.schema + ".users"); r.Rows[0][0] != nil {
+			t.Errorf("it was written after all: %v", r.Rows[0][0])
+		}
+	})
+}
+
 // The statements of the documentation work as they stand there.
 func TestSQLDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../docs/custom-databases.md")

@@ -32,7 +32,7 @@ type Options struct {
 }
 
 // Kinds of work, in the order in which they are measured by default.
-var Kinds = []string{"create", "get", "search", "patch", "import", "login", "upstream", "token", "refresh"}
+var Kinds = []string{"create", "get", "search", "patch", "import", "login", "upstream", "script", "webhook", "migrate", "token", "refresh"}
 
 // Result of one kind of work.
 type Result struct {

@@ -41,33 +41,40 @@ func (s *stage) upstream(ctx context.Context) (op, int, error) {
 	s.cleanups = append(s.cleanups, func(ctx context.Context) error {
 		return s.call(ctx, "DELETE", "/api/v2/connections/"+conn.ID, nil, nil)
 	})
+	err = s.settled(ctx, func(n int) string { return "oidc|" + name + "|" + person(n) }, func(n int) error { return s.signInUpstream(ctx, name, n) })
+	if err != nil {
+		return nil, 0, err
+	}
+	return func(ctx context.Context, n uint64) (uint64, error) {
+		return one(s.signInUpstream(ctx, name, int(n)%s.Users))
+	}, s.Clients, nil
+}
+
+// settled signs everybody in once, and sees to it that no login that is measured writes
+// the profile of one of them: what they are does not change. id is of the n-th person.
+func (s *stage) settled(ctx context.Context, id func(n int) string, signIn func(n int) error) (err error) {
 	versions := make([]string, s.Users)
 	for n := range s.Users {
-		if err := s.signInUpstream(ctx, name, n); err != nil {
-			return nil, 0, fmt.Errorf("first login: %w (does the server allow outbound requests to 127.0.0.0/8?)", err)
+		if err := signIn(n); err != nil {
+			return fmt.Errorf("first login: %w (does the server allow outbound requests to 127.0.0.0/8?)", err)
 		}
-		if versions[n], err = s.version(ctx, name, n); err != nil {
-			return nil, 0, err
+		if versions[n], err = s.version(ctx, id(n)); err != nil {
+			return err
 		}
 	}
 	s.verify = func(ctx context.Context) error {
 		for n, before := range versions {
-			after, err := s.version(ctx, name, n)
+			after, err := s.version(ctx, id(n))
 			if err != nil {
 				return err
 			}
 			if after != before {
-				return fmt.Errorf("the profile of %s was written: version %s, before %s", person(n), after, before)
+				return fmt.Errorf("the profile of %s was written: version %s, before %s", id(n), after, before)
 			}
 		}
 		return nil
 	}
-	return func(ctx context.Context, n uint64) (uint64, error) {
-		if err := s.signInUpstream(ctx, name, int(n)%s.Users); err != nil {
-			return 0, err
-		}
-		return 1, nil
-	}, s.Clients, nil
+	return nil
 }
 
 func person(n int) string { return fmt.Sprintf("person-%d", n) }
@@ -129,9 +136,9 @@ func (s *stage) signInUpstream(ctx context.Context, connection string, n int) er
 	return nil
 }
 
-// version is the ETag of a person.
-func (s *stage) version(ctx context.Context, connection string, n int) (string, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/api/v2/users/"+url.PathEscape("oidc|"+connection+"|"+person(n)), nil)
+// version is the ETag of a user.
+func (s *stage) version(ctx context.Context, id string) (string, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+"/api/v2/users/"+url.PathEscape(id), nil)
 	if err != nil {
 		return "", err
 	}
@@ -142,7 +149,7 @@ func (s *stage) version(ctx context.Context, connection string, n int) (string, 
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("%s: %s", person(n), res.Status)
+		return "", fmt.Errorf("%s: %s", id, res.Status)
 	}
 	return res.Header.Get("ETag"), nil
 }

@@ -117,12 +117,6 @@ func (s *stage) cleanUp(ctx context.Context) error {
 // work makes the op of a kind, and says how many clients it is for.
 func (s *stage) work(ctx context.Context, what string) (op, int, error) {
 	run := strings.ToLower(rand.Text()[:8])
-	one := func(err error) (uint64, error) {
-		if err != nil {
-			return 0, err
-		}
-		return 1, nil
-	}
 	switch what {
 	case "create":
 		return func(ctx context.Context, n uint64) (uint64, error) {
@@ -155,14 +149,16 @@ func (s *stage) work(ctx context.Context, what string) (op, int, error) {
 		}, 1, nil
 	case "login":
 		return func(ctx context.Context, n uint64) (uint64, error) {
-			return one(s.post(ctx, "/oauth/token", url.Values{
-				"grant_type": {realmGrant}, "realm": {s.connection}, "scope": {"openid"},
-				"client_id": {s.appID}, "client_secret": {s.appSecret},
-				"username": {s.emails[n%uint64(len(s.emails))]}, "password": {password},
-			}, nil))
+			return one(s.signInBy(ctx, s.connection, s.emails[n%uint64(len(s.emails))]))
 		}, s.Clients, nil
 	case "upstream":
 		return s.upstream(ctx)
+	case "script":
+		return s.script(ctx)
+	case "webhook":
+		return s.webhook(ctx)
+	case "migrate":
+		return s.migrate(ctx, run)
 	case "token":
 		return func(ctx context.Context, _ uint64) (uint64, error) {
 			return one(s.post(ctx, "/oauth/token", url.Values{
@@ -171,14 +167,22 @@ func (s *stage) work(ctx context.Context, what string) (op, int, error) {
 			}, nil))
 		}, s.Clients, nil
 	case "refresh":
-		return s.refreshing(ctx, one)
+		return s.refreshing(ctx)
 	}
 	return nil, 0, fmt.Errorf("unknown kind %q", what)
 }
 
+// one is an op of one piece of work.
+func one(err error) (done uint64, _ error) {
+	if err != nil {
+		return 0, err
+	}
+	return 1, nil
+}
+
 // refreshing signs one user in for each client, and then exchanges their refresh
 // tokens, each of which is good once.
-func (s *stage) refreshing(ctx context.Context, one func(error) (uint64, error)) (op, int, error) {
+func (s *stage) refreshing(ctx context.Context) (op, int, error) {
 	type tokens struct {
 		Refresh string `json:"refresh_token"`
 	}

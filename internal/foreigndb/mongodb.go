@@ -215,8 +215,17 @@ func (refusing) RoundTrip(*http.Request) (*http.Response, error) {
 	return nil, errors.New("not through the guard")
 }
 
-// mongoSession is a client of MongoDB, for one run.
+// mongoSession is a client of MongoDB, for one run. It has functions of the client and
+// not the client: the linker keeps every method of what an interface may hold, and that
+// would be most of the driver.
 type mongoSession struct {
+	run func(ctx context.Context, db string, command bson.D) (bson.Raw, error)
+	all func(ctx context.Context, db string, command bson.D) (json.RawMessage, error)
+	end func(ctx context.Context) error
+}
+
+// mongoClient is what a session works with.
+type mongoClient struct {
 	client *mongo.Client
 	prefer *readpref.ReadPref
 }
@@ -246,7 +255,8 @@ func (o *Opener) openMongo(ctx context.Context, config json.RawMessage) (script.
 	if err != nil {
 		return nil, mongoTrouble("MongoParseError", "the options of the connection contradict each other")
 	}
-	s := &mongoSession{client: client, prefer: o2.ReadPreference}
+	m := mongoClient{client: client, prefer: o2.ReadPreference}
+	s := &mongoSession{run: m.run, all: m.all, end: client.Disconnect}
 	if err := client.Ping(ctx, nil); err != nil {
 		_ = s.Close() // err says more
 		var server driver.Error
@@ -262,10 +272,20 @@ func (o *Opener) openMongo(ctx context.Context, config json.RawMessage) (script.
 // which takes no context.
 func mongoClientOptions(ctx context.Context, t mongoTarget) (*options.ClientOptions, error) {
 	made := make(chan *options.ClientOptions, 1)
-	go func() { made <- options.Client().ApplyURI(t.uri) }()
+	go func() {
+		var c *options.ClientOptions
+		defer func() {
+			_ = recover() // it reads what name servers say; c is nil then
+			made <- c
+		}()
+		c = options.Client().ApplyURI(t.uri)
+	}()
 	var c *options.ClientOptions
 	select {
 	case c = <-made:
+		if c == nil {
+			return nil, mongoTrouble("MongoParseError", "the connection string cannot be read")
+		}
 	case <-ctx.Done():
 		return nil, mongoTrouble("MongoServerSelectionError", "no server was found in time", "code", "ETIMEDOUT")
 	}
@@ -321,9 +341,8 @@ func (s *mongoSession) Do(ctx context.Context, op string, what json.RawMessage) 
 	if !known {
 		return nil, mongoTrouble("MongoError", "the command "+plainName(strings.ToLower(command[0].Key))+" is not supported here")
 	}
-	db := s.client.Database(q.DB)
 	if !cursor {
-		raw, err := db.RunCommand(ctx, command).Raw()
+		raw, err := s.run(ctx, q.DB, command)
 		if err != nil {
 			return nil, mongoError(err)
 		}
@@ -333,19 +352,28 @@ func (s *mongoSession) Do(ctx context.Context, op string, what json.RawMessage) 
 		// The server stops as well when the run does.
 		command = append(command, bson.E{Key: "maxTimeMS", Value: max(time.Until(end).Milliseconds(), 1)})
 	}
-	return s.all(ctx, db, command)
+	return s.all(ctx, q.DB, command)
 }
 
-func (s *mongoSession) all(ctx context.Context, db *mongo.Database, command bson.D) (json.RawMessage, error) {
+func (m mongoClient) run(ctx context.Context, db string, command bson.D) (bson.Raw, error) {
+	return m.client.Database(db).RunCommand(ctx, command).Raw()
+}
+
+func (m mongoClient) all(ctx context.Context, db string, command bson.D) (json.RawMessage, error) {
 	how := options.RunCmd()
-	if s.prefer != nil {
-		how.SetReadPreference(s.prefer)
+	if m.prefer != nil {
+		how.SetReadPreference(m.prefer)
 	}
-	cursor, err := db.RunCommandCursor(ctx, command, how)
+	cursor, err := m.client.Database(db).RunCommandCursor(ctx, command, how)
 	if err != nil {
 		return nil, mongoError(err)
 	}
-	defer func() { _ = cursor.Close(context.WithoutCancel(ctx)) }() // what was read counts
+	defer func() {
+		// The server is told also when ctx has ended, but not waited for.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), mongoGoodbye)
+		defer cancel()
+		_ = cursor.Close(ctx) // what was read counts
+	}()
 	out, rows, size := []byte(`["a"`), 0, 0
 	for cursor.Next(ctx) {
 		rows++
@@ -363,10 +391,13 @@ func (s *mongoSession) all(ctx context.Context, db *mongo.Database, command bson
 	return append(out, ']'), nil
 }
 
+// mongoGoodbye is how long the end of a cursor and of a session may take.
+const mongoGoodbye = time.Second
+
 func (s *mongoSession) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), mongoGoodbye)
 	defer cancel()
-	return s.client.Disconnect(ctx)
+	return s.end(ctx)
 }
 
 // mongoTrouble is an error with a name and further members.

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -436,6 +438,47 @@ func TestMongoCancel(t *testing.T) {
 	}
 }
 
+// A server that says nothing any more is not waited for, not even to end a cursor.
+func TestMongoFrozen(t *testing.T) {
+	address, err := url.Parse(mongoURL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.Atoi(address.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	way, target := through(t, Target{Host: address.Hostname(), Port: port})
+	held := way.freeze("getMore")
+	address.Host = net.JoinHostPort(target.Host, strconv.Itoa(target.Port))
+	config, err := json.Marshal(map[string]any{"url": address.String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := guarded(here).Open(t.Context(), "mongodb", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = session.Close() }()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	do := func(command string) error {
+		_, err := session.Do(ctx, "command", json.RawMessage(`{"db":"`+strings.Trim(address.Path, "/")+`","command":`+command+`}`))
+		return err
+	}
+	documents := strings.TrimSuffix(strings.Repeat(`["o"],`, 150), ",")
+	if err := do(`["o","insert","many","documents",["a",` + documents + `]]`); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- do(`["o","find","many"]`) }()
+	<-held
+	cancel()
+	if err := <-done; err == nil {
+		t.Error("answered though nothing came")
+	}
+}
+
 // The actions as people write them, with people whose passwords are hashed by bcrypt.
 func TestMongoTemplates(t *testing.T) {
 	s := newScripted(t, guarded(here), map[string]any{"url": mongoURL(t)})
@@ -482,7 +525,7 @@ func TestMongoTemplates(t *testing.T) {
 		changePassword = `function changePassword(email, newPassword, callback) {` + head + `
 			bcrypt.hash(newPassword, 10, function (err, hash) {
 				if (err) return done(err);
-				users.update({ email: email }, { $set: { password: hash } }, function (err, count) { done(err, !err && count.result.n > 0); });
+				users.update({ email: email }, { $set: { password: hash } }, function (err, count) { done(err, count > 0); });
 			});
 		}); }`
 		remove = `function remove(id, callback) {` + head + `
@@ -513,6 +556,7 @@ func TestMongoTemplates(t *testing.T) {
 	s.want(verify, `false`, "kai@shop.example")
 	s.want(getUser, `{"user_id":"`+profile.UserID+`","email":"kai@shop.example","verified":true}`, "kai@shop.example")
 	s.want(changePassword, `true`, "kai@shop.example", "New-Pa55word")
+	s.want(changePassword, `false`, "nobody@shop.example", "New-Pa55word")
 	s.want(login, string(got), "kai@shop.example", "New-Pa55word")
 	s.want(remove, `null`, profile.UserID)
 	s.want(getUser, `null`, "kai@shop.example")

@@ -196,8 +196,28 @@ func written(done driver.Result, err error) (a mysqlAnswer, _ error) {
 	return a, err
 }
 
-// collect reads sets of rows.
+// collect reads the answer of a statement that was taken for one that answers rows.
 func (c *mysqlConn) collect(ctx context.Context, rows driver.Rows) (a mysqlAnswer, err error) {
+	if a.sets, err = c.sets(rows); err != nil || len(a.sets) > 0 {
+		return a, err
+	}
+	counts, err := c.conn.QueryContext(ctx, "SELECT ROW_COUNT(), LAST_INSERT_ID()", nil)
+	if err != nil {
+		return a, err
+	}
+	sets, err := c.sets(counts)
+	if err != nil || len(sets) != 1 || len(sets[0].rows) != 1 || len(sets[0].columns) != 2 {
+		return a, err
+	}
+	row := sets[0].rows[0]
+	a.affected, _ = row[0].(int64)
+	a.insertID, _ = row[1].(int64)
+	a.affected = max(a.affected, 0)
+	return a, nil
+}
+
+// sets reads sets of rows, and closes them.
+func (c *mysqlConn) sets(rows driver.Rows) (list []mysqlSet, err error) {
 	bytes, count := 0, 0
 	for {
 		set := mysqlSet{}
@@ -216,7 +236,7 @@ func (c *mysqlConn) collect(ctx context.Context, rows driver.Rows) (a mysqlAnswe
 			}
 			if err != nil {
 				_ = rows.Close() // err says more
-				return a, err
+				return list, err
 			}
 			values := make([]any, len(row))
 			for i, v := range row {
@@ -226,12 +246,12 @@ func (c *mysqlConn) collect(ctx context.Context, rows driver.Rows) (a mysqlAnswe
 			}
 			if count++; count > MaxRows || bytes > MaxBytes {
 				c.abandon()
-				return a, tooLarge()
+				return list, tooLarge()
 			}
 			set.rows = append(set.rows, values)
 		}
 		if len(set.columns) > 0 {
-			a.sets = append(a.sets, set)
+			list = append(list, set)
 		}
 		more, ok := rows.(driver.RowsNextResultSet)
 		if !ok || !more.HasNextResultSet() {
@@ -241,26 +261,10 @@ func (c *mysqlConn) collect(ctx context.Context, rows driver.Rows) (a mysqlAnswe
 			break
 		} else if err != nil {
 			_ = rows.Close() // err says more
-			return a, err
+			return list, err
 		}
 	}
-	if err := rows.Close(); err != nil {
-		return a, err
-	}
-	if len(a.sets) == 0 { // it looked like one that answers rows
-		again, err := c.conn.QueryContext(ctx, "SELECT ROW_COUNT(), LAST_INSERT_ID()", nil)
-		if err != nil {
-			return a, err
-		}
-		b, err := c.collect(ctx, again)
-		if err != nil || len(b.sets) != 1 || len(b.sets[0].rows) != 1 {
-			return a, err
-		}
-		a.affected, _ = b.sets[0].rows[0][0].(int64)
-		a.insertID, _ = b.sets[0].rows[0][1].(int64)
-		a.affected = max(a.affected, 0)
-	}
-	return a, nil
+	return list, rows.Close()
 }
 
 // Close ends the session. What it had under way is ended on the server too.
@@ -294,6 +298,7 @@ func (c *mysqlConn) abandon() {
 		if err != nil {
 			return // the server ends it when it comes to write
 		}
+		other.id = 0                                                             // if this hangs as well, nobody comes to end it
 		_, _ = other.ask(ctx, "KILL "+strconv.FormatUint(uint64(c.id), 10), nil) // it may have ended before
 		_ = other.Close()                                                        // nothing depends on it
 	})

@@ -3,7 +3,10 @@ package foreigndb
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -158,5 +161,82 @@ func TestThreadID(t *testing.T) {
 		if got := threadID([]byte(text)); got != want {
 			t.Errorf("%q: %d", text, got)
 		}
+	}
+}
+
+// greeted speaks MySQL as far as the login, and then asks what to say to each statement;
+// empty: nothing, and it hangs up.
+func greeted(t testing.TB, answer func(statement string) string) Target {
+	t.Helper()
+	target := speaks(t, func(c net.Conn) {
+		send := func(number byte, text string) {
+			_, _ = c.Write(append([]byte{byte(len(text)), 0, 0, number}, text...)) // who hangs up is noticed below
+		}
+		send(0, "\x0a8.0.0\x00\x07\x00\x00\x00saltsalt\x00\x09\xa2\x2d\x02\x00\x08\x00\x15"+strings.Repeat("\x00", 10)+"saltsaltsalt\x00mysql_native_password\x00")
+		for {
+			head := make([]byte, 4)
+			if _, err := io.ReadFull(c, head); err != nil {
+				return
+			}
+			body := make([]byte, int(head[0])|int(head[1])<<8)
+			if _, err := io.ReadFull(c, body); err != nil {
+				return
+			}
+			text := mysqlOK
+			if head[3] == 0 {
+				text = answer(string(body))
+			}
+			if text == "" {
+				return
+			}
+			send(head[3]+1, text)
+		}
+	})
+	target.Engine, target.TLS = MySQL, Plain
+	return target
+}
+
+const (
+	mysqlOK    = "\x00\x00\x00\x02\x00\x00\x00"
+	mysqlQuery = "\x03" // before a statement
+)
+
+// A server that has rows for nothing is asked for its numbers once.
+func TestMySQLWithoutRows(t *testing.T) {
+	asked := make(chan string, 10)
+	target := greeted(t, func(statement string) string {
+		asked <- statement
+		return mysqlOK
+	})
+	if r := answer(t, connected(t, target), "SELECT 1"); r.Affected != 0 || r.Rows != nil {
+		t.Errorf("%+v", r)
+	}
+	got := []string{<-asked, <-asked}
+	if want := []string{mysqlQuery + "SELECT 1", mysqlQuery + "SELECT ROW_COUNT(), LAST_INSERT_ID()"}; !slices.Equal(got, want) || len(asked) > 0 {
+		t.Errorf("%q and %d more", got, len(asked))
+	}
+}
+
+// A statement is stopped on its server by one more session. Where that fails, it is not
+// stopped by another one.
+func TestMySQLStopsOnce(t *testing.T) {
+	asked := make(chan string, 10)
+	target := greeted(t, func(statement string) string {
+		asked <- statement
+		return ""
+	})
+	o := loopback(t)
+	c, err := o.Connect(t.Context(), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e *Error
+	if _, err := c.Query(t.Context(), "SELECT 1", nil); !errors.As(err, &e) || e.Code != "ECONNRESET" {
+		t.Errorf("%v", err)
+	}
+	o.Close()
+	got := []string{<-asked, <-asked}
+	if want := []string{mysqlQuery + "SELECT 1", mysqlQuery + "KILL 7"}; !slices.Equal(got, want) || len(asked) > 0 {
+		t.Errorf("%q and %d more", got, len(asked))
 	}
 }

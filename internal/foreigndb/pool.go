@@ -2,6 +2,7 @@ package foreigndb
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -19,6 +20,16 @@ const (
 // for the next one. One that the server has closed meanwhile is replaced first; a
 // statement that was sent is never sent again. Errors: *Error.
 func (o *Opener) Query(ctx context.Context, t Target, statement string, args []any) (Result, error) {
+	return o.pooled(ctx, t, statement, args, false)
+}
+
+// Read is Query for a statement that changes nothing: one whose connection is lost before
+// the answer is there is sent once more, on a new connection.
+func (o *Opener) Read(ctx context.Context, t Target, statement string, args []any) (Result, error) {
+	return o.pooled(ctx, t, statement, args, true)
+}
+
+func (o *Opener) pooled(ctx context.Context, t Target, statement string, args []any, again bool) (Result, error) {
 	p := o.pools.enter(t)
 	defer o.pools.leave(t, p)
 	select {
@@ -28,19 +39,44 @@ func (o *Opener) Query(ctx context.Context, t Target, statement string, args []a
 	}
 	defer func() { <-p.slots }()
 	c := o.pools.take(p)
-	if c == nil {
-		var err error
-		if c, err = o.Connect(ctx, t); err != nil {
-			return Result{}, err
+	for {
+		if c == nil {
+			var err error
+			if c, err = o.Connect(ctx, t); err != nil {
+				return Result{}, err
+			}
 		}
+		answer, err := c.Query(ctx, statement, args)
+		if r, ok := c.(reusable); ok && r.clean() {
+			o.pools.give(t, p, c)
+		} else {
+			_ = c.Close() // err says why
+		}
+		if !again || !lost(err) || ctx.Err() != nil {
+			return answer, err
+		}
+		c, again = nil, false
 	}
-	answer, err := c.Query(ctx, statement, args)
-	if r, ok := c.(reusable); ok && r.clean() {
-		o.pools.give(t, p, c)
-	} else {
-		_ = c.Close() // err says why
+}
+
+// What servers say when they end a session: PostgreSQL when it is told to (57P01), when
+// another of its processes fell (57P02), and of an idle one (57P05); MySQL and MariaDB when
+// they go down (1053), when somebody ends it (1927), and of an idle one (4031).
+var (
+	lostStates  = []string{"57P01", "57P02", "57P05"}
+	lostNumbers = []int{1053, 1927, 4031}
+)
+
+// lost reports whether err is that the connection ended before the answer was there.
+func lost(err error) bool {
+	var e *Error
+	switch {
+	case !errors.As(err, &e):
+		return false
+	case e.State == "" && e.Number == 0:
+		return e.Code == "ECONNRESET" || e.Code == "EPIPE"
 	}
-	return answer, err
+	return slices.Contains(lostStates, e.State) || slices.Contains(lostNumbers, e.Number)
 }
 
 // reusable is a Conn that the next statement may have.

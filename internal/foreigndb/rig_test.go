@@ -1,6 +1,7 @@
 package foreigndb
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -103,7 +104,9 @@ type door struct {
 	mu       sync.Mutex
 	open     []net.Conn
 	came     int
-	shut     bool
+	hold     string
+	held     chan struct{}
+	frozen   bool
 }
 
 // through makes a door to a target, and the target behind it.
@@ -123,11 +126,12 @@ func through(t testing.TB, target Target) (*door, Target) {
 				return
 			}
 			out, err := net.Dial("tcp", to)
-			if err != nil || !d.enter(in, out) {
+			if err != nil {
 				_ = in.Close()
 				continue
 			}
-			go func() { _, _ = io.Copy(out, in); _ = out.Close() }()
+			d.enter(in, out)
+			go func() { d.pass(out, in); _ = out.Close() }()
 			go func() { _, _ = io.Copy(in, out); _ = in.Close() }()
 		}
 	}()
@@ -135,15 +139,43 @@ func through(t testing.TB, target Target) (*door, Target) {
 	return d, target
 }
 
-func (d *door) enter(conns ...net.Conn) bool {
+func (d *door) enter(conns ...net.Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.shut {
-		return false
-	}
 	d.came++
 	d.open = append(d.open, conns...)
-	return true
+}
+
+// freeze lets nothing of what clients say through any more, from a text on; the channel
+// is closed then.
+func (d *door) freeze(text string) <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.hold, d.held = text, make(chan struct{})
+	return d.held
+}
+
+func (d *door) pass(to, from net.Conn) {
+	b := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(b)
+		if err != nil {
+			return
+		}
+		d.mu.Lock()
+		if d.hold != "" && !d.frozen && bytes.Contains(b[:n], []byte(d.hold)) {
+			d.frozen = true
+			close(d.held)
+		}
+		frozen := d.frozen
+		d.mu.Unlock()
+		if frozen {
+			continue
+		}
+		if _, err := to.Write(b[:n]); err != nil {
+			return
+		}
+	}
 }
 
 func (d *door) count() int {

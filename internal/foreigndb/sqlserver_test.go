@@ -566,6 +566,16 @@ func TestSQLServerTemplates(t *testing.T) {
 			callback(null);
 		}`
 	)
+	plain := `function getByEmail(email, callback) {` + strings.Replace(tedious1, ", rowCollectionOnRequestCompletion: true", "", 1) + `
+		let user = null;
+		const request = new Request('SELECT Id, Email, Email AS length FROM dbo.Users WHERE Email = @Email', function (err, rowCount, rows) {
+			connection.close();
+			callback(err, [rowCount, rows.length, rows[0].length, user, Object.keys(rows[0])]);
+		});
+		request.addParameter('Email', TYPES.VarChar, email);
+		request.on('row', function (fields) { user = { user_id: fields.Id.value.toString(), email: fields.Email.value, first: fields[0].value }; });
+		connection.execSql(request);
+	}); }`
 	user := map[string]any{"email": "kai@shop.example", "password": "Old-Pa55word", "nickname": "Käi 😀"}
 	run.want(create, `null`, user)
 	if _, f := run.run(create, user); f == nil || f.Name != "ValidationError" {
@@ -581,6 +591,7 @@ func TestSQLServerTemplates(t *testing.T) {
 	run.want(login, `{"user_id":"1","nickname":"Käi 😀","email":"kai@shop.example"}`, "kai@shop.example", "Old-Pa55word")
 	run.want(getUser, `{"user_id":"1","email":"kai@shop.example","email_verified":false}`, "kai@shop.example")
 	run.want(getUser, `null`, "nobody@shop.example")
+	run.want(plain, `[1,1,3,{"user_id":"1","email":"kai@shop.example","first":1},["0","1","2"]]`, "kai@shop.example")
 	run.want(verify, `true`, "kai@shop.example")
 	run.want(verify, `false`, "kai@shop.example")
 	run.want(changePassword, `true`, "kai@shop.example", "New-Pa55word")
@@ -658,7 +669,7 @@ func TestSQLServerModules(t *testing.T) {
 			c.execSql(r);
 		});
 		c.on('end', () => callback(null, seen));
-	}`, `["big",12.5,1,["callback",1,0]]`)
+	}`, `["big",12.5,1,["callback",1,1]]`)
 }
 
 // FuzzSQLServerParam: whatever a script sends for a value of a type, the answer is a value

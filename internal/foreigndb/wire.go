@@ -60,7 +60,9 @@ func (w *wire) alive() bool {
 		return false
 	}
 	var silent bool
-	if err := raw.Read(func(fd uintptr) bool { silent = quiet(fd); return true }); err != nil {
+	// Not raw.Read: after a slow write pgconn has a goroutine that reads until the next
+	// answer, and it would wait for that.
+	if err := raw.Control(func(fd uintptr) { silent = quiet(fd) }); err != nil {
 		return false
 	}
 	return silent

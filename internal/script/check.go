@@ -32,12 +32,13 @@ func (r *run) check(source string, names []string) (err error) {
 
 // reading has read try the source as an expression, which most scripts are, and
 // otherwise as a program with one of names in it.
-func reading[T any](source string, names []string, read func(text string) (T, error)) (T, error) {
-	v, err := read("(" + strings.TrimRight(source, "; \t\r\n") + "\n)")
+func reading[T any](source string, names []string, read func(text string) (T, error)) (v T, err error) {
+	v, err = read("(" + strings.TrimRight(source, "; \t\r\n") + "\n)")
 	var first *quickjs.Error
 	if err == nil || !errors.As(err, &first) || first.Name != "SyntaxError" {
 		return v, err
 	}
+	defer func() { behind(source, err) }()
 	var program strings.Builder
 	program.WriteString("(function (module, exports) {" + source + "\n")
 	for _, name := range names {
@@ -50,4 +51,13 @@ func reading[T any](source string, names []string, read func(text string) (T, er
 		err = first // the reading that got further is the one that was meant
 	}
 	return v, err
+}
+
+// behind says what a mistake means that shows in what reading adds to a source.
+func behind(source string, err error) {
+	var e *quickjs.Error
+	if lines := strings.Count(strings.TrimRight(source, "; \t\r\n"), "\n") + 1; errors.As(err, &e) && e.Name == "SyntaxError" && e.LineNumber > lines {
+		e.LineNumber = lines
+		e.Message = "at the end: a bracket is missing, or one is too many"
+	}
 }

@@ -49,10 +49,13 @@ type sessions struct {
 
 // session is a database as a script numbers it. Its turns are taken one behind the other.
 type session struct {
-	last <-chan struct{} // closed when what was asked last is done
-	conn Session         // of whoever has the turn; nil: not open
-	err  error           // why it is not
+	last   <-chan struct{} // closed when what was asked last is done
+	closed bool            // no more than one is asked to close it
+	conn   Session         // of whoever has the turn; nil: not open
+	err    error           // why it is not
 }
+
+var errClosed = errors.New("the database is closed")
 
 // openDatabase begins a session. Its answer, as that of all the others, becomes an event.
 func (r *run) openDatabase(id, number int, kind, config string) error {
@@ -87,7 +90,7 @@ func (r *run) askDatabase(id, number int, op, what string) error {
 	}
 	s := r.sessions.get(number)
 	if s == nil {
-		return errors.New("the database is closed")
+		return errClosed
 	}
 	r.turn(id, s, func(ctx context.Context) (json.RawMessage, error) {
 		if s.conn == nil {
@@ -101,15 +104,16 @@ func (r *run) askDatabase(id, number int, op, what string) error {
 // closeDatabase ends a session, behind what it is still asked.
 func (r *run) closeDatabase(id, number int) error {
 	s := r.sessions.get(number)
-	if s == nil {
-		return errors.New("the database is closed")
+	if s == nil || s.closed {
+		return errClosed
 	}
+	s.closed = true
 	r.turn(id, s, func(context.Context) (json.RawMessage, error) {
 		if s.conn == nil {
 			return nil, nil
 		}
 		conn := s.conn
-		s.conn, s.err = nil, errors.New("the database is closed")
+		s.conn, s.err = nil, errClosed
 		r.sessions.left()
 		return nil, conn.Close()
 	})

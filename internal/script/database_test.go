@@ -115,6 +115,7 @@ func TestDatabases(t *testing.T) {
 		{`const l = []; for (let i = 0; i < 6; i++) l.push(database('x').open().then(() => 1, (e) => e.message)); return Promise.all(l)`,
 			`[1,1,1,1,1,"a script can have 5 databases open at a time"]`, ``},
 		{`for (let i = 0; i < 9; i++) { const d = database('x'); await d.open(); await d.close() } for (let i = 0; i < 9; i++) await database('refuse').open().catch(() => {}); await database('x').open(); return 1`, `1`, ``},
+		{`const d = database('x'); await d.open(); for (let i = 0; i < 1000; i++) d.close(); await d.close(); return 1`, `1`, ``},
 		{`try { await database('x').do('echo', 1) } catch (e) { return e.message }`, `"the database is closed"`, ``},
 	}
 	for _, row := range rows {

@@ -51,7 +51,7 @@ func (r *run) derive(id int, what string) error {
 	if err := r.derives(); err != nil {
 		return err
 	}
-	r.beside(id, func(ctx context.Context) string { return r.engine.derived(ctx, what) })
+	r.beside(id, func(ctx context.Context) string { return r.derived(ctx, what) })
 	return nil
 }
 
@@ -63,7 +63,7 @@ func (r *run) deriveNow(what string) (any, error) {
 	r.busy.stop()
 	defer r.busy.start()
 	done := make(chan string, 1)
-	go func() { done <- r.engine.derived(r.ctx, what) }()
+	go func() { done <- r.derived(r.ctx, what) }()
 	select {
 	case answer := <-done:
 		return answer, nil
@@ -81,18 +81,21 @@ func (r *run) derives() error {
 	return nil
 }
 
-// derived waits for one of the few places in which hashes are computed.
-func (e *Engine) derived(ctx context.Context, what string) string {
+// derived waits for one of the few places in which hashes are computed, after one of
+// those of its script.
+func (r *run) derived(ctx context.Context, what string) string {
 	return outsideAnswer(guarded(func() (json.RawMessage, error) {
 		var d derivation
 		if json.Unmarshal([]byte(what), &d) != nil {
 			return nil, errors.New("the arguments cannot be read")
 		}
-		select {
-		case e.hashing <- struct{}{}:
-			defer func() { <-e.hashing }()
-		case <-ctx.Done():
-			return nil, ctx.Err()
+		for _, place := range []chan struct{}{r.hashing, r.engine.hashing} {
+			select {
+			case place <- struct{}{}:
+				defer func() { <-place }()
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
 		}
 		v, err := d.do()
 		if err != nil {

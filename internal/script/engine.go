@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -22,7 +23,8 @@ type Engine struct {
 	client *http.Client
 	rand   io.Reader
 	slots  chan struct{}
-	// hashing are the places in which password hashes are computed.
+	// hashing are the places in which password hashes are computed: one more than a script
+	// may have, so that none keeps the others waiting.
 	hashing chan struct{}
 	grace   time.Duration // after Limits.Time, before a run is given up
 	watch   watch
@@ -43,7 +45,7 @@ func New(client *http.Client, rand io.Reader, atOnce int) *Engine {
 	}
 	return &Engine{
 		client: client, rand: rand, slots: make(chan struct{}, atOnce), grace: time.Second, watch: newWatch(atOnce),
-		hashing: make(chan struct{}, runtime.GOMAXPROCS(0)),
+		hashing: make(chan struct{}, runtime.GOMAXPROCS(0)+1),
 		spare:   make(chan *machine, min(atOnce, runtime.GOMAXPROCS(0))), spareLife: spareLife,
 	}
 }
@@ -95,10 +97,15 @@ func (e *Engine) Run(ctx context.Context, c Call) (Outcome, error) {
 		return Outcome{}, err
 	}
 	var fate fate
-	r := &run{engine: e, call: c, limits: limits, mask: newMask(c.Secrets), happened: make(chan event, limits.Requests+limits.Queries)}
+	r := &run{
+		engine: e, call: c, limits: limits, mask: newMask(c.Secrets),
+		happened: make(chan event, limits.Requests+limits.Queries), working: p.working, hashing: p.hashing,
+	}
 	done := make(chan error, 1)
 	// A goroutine of its own: the stack that a deep recursion makes grow goes with it.
 	go func() {
+		// A wild pointer of the engine is a panic of this run, not the end of the server.
+		debug.SetPanicOnFault(true)
 		defer free()
 		defer e.watch.leave(p)
 		answer := r.whole(ctx)

@@ -139,7 +139,7 @@ func TestFailures(t *testing.T) {
 		{`function (token, ctx, cb) { cb(null, {a: '\0'}) }`, BadResult, "not JSON that can be stored"},
 		{`function (token, ctx, cb) { cb(null, 'x'.repeat(102401)) }`, TooMuch, "larger than 102400 bytes"},
 		{`function (token, ctx, cb) { cb(new Error('x'.repeat(1e6))) }`, Threw, "xxx…"},
-		{`function (token, ctx, cb) { require('fs') }`, Threw, "Cannot find module 'fs'. Scripts here can require: argon2, axios, bcrypt, bcryptjs, buffer, crypto,"},
+		{`function (token, ctx, cb) { require('fs') }`, Threw, "Cannot find module 'fs'. Scripts here can require: argon2, assert, axios, bcrypt, bcryptjs, buffer, crypto,"},
 		{`function (token, ctx, cb) { require('child_process@1.0') }`, Threw, "Cannot find module 'child_process@1.0'"},
 		{`function (token, ctx, cb) { require('../secret') }`, Threw, "Cannot find module"},
 		{`function (token, ctx, cb) { import('fs').then((m) => cb(null, m), cb) }`, Threw, "Error"},

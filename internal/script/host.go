@@ -25,6 +25,12 @@ import (
 func (r *run) host(args []any) (any, error) {
 	op, _ := at[string](args, 0)
 	switch op {
+	case "derive", "http", "db.open", "db.do":
+		if err := r.hold(number(args, 1), args); err != nil {
+			return nil, err
+		}
+	}
+	switch op {
 	case "settle":
 		r.settled, r.outcome = true, text(args, 1)
 		r.vm.Interrupt() // what the script does after its answer is of no use
@@ -85,6 +91,21 @@ func (r *run) host(args []any) (any, error) {
 		return nil, errors.New("unknown operation")
 	}
 	return nil, nil
+}
+
+// hold counts what goes outside until its answer is there: the engine's own bound does
+// not see it.
+func (r *run) hold(id int, args []any) error {
+	if r.held == nil {
+		r.held = map[int]int{}
+	}
+	for i := range args {
+		r.held[id] += len(text(args, i))
+	}
+	if r.holding += r.held[id]; r.holding > r.limits.Memory {
+		return r.stop(tooMuch("more than %d bytes under way", r.limits.Memory))
+	}
+	return nil
 }
 
 // stop ends the run: the script cannot catch what follows.

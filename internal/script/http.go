@@ -78,6 +78,9 @@ func (e *Engine) answer(ctx context.Context, q request) response {
 			req.Header.Add(name, h[1])
 		}
 	}
+	if req.Header.Get("User-Agent") == "" { // Go would name itself
+		req.Header.Set("User-Agent", "Mangrove")
+	}
 	client := *e.client
 	if !q.Follow {
 		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -18,12 +18,16 @@ const minSecret = 4
 
 // mask hides the secrets of a run in the words of its script. It is made when there are
 // any.
-type mask struct{ with func() *strings.Replacer }
+type mask struct {
+	secrets []string
+	with    func() *strings.Replacer
+}
 
-// newMask knows each secret as it is and as it looks in JSON, in a URL, in hexadecimal
-// and in Base64, there also behind other bytes (user:password of a header).
+// newMask knows each secret as it is, in small letters and in capitals, and as it looks
+// in JSON, in a URL, in hexadecimal and in Base64, there also behind other bytes
+// (user:password of a header).
 func newMask(secrets []string) mask {
-	return mask{sync.OnceValue(func() *strings.Replacer { return hider(secrets) })}
+	return mask{secrets, sync.OnceValue(func() *strings.Replacer { return hider(secrets) })}
 }
 
 func hider(secrets []string) *strings.Replacer {
@@ -46,6 +50,9 @@ func hider(secrets []string) *strings.Replacer {
 		add(url.PathEscape(s))
 		add(unreserved.Replace(query))
 		add(hex.EncodeToString([]byte(s)))
+		add(strings.ToUpper(hex.EncodeToString([]byte(s))))
+		add(strings.ToUpper(s))
+		add(strings.ToLower(s))
 		add(base64.StdEncoding.EncodeToString([]byte(s)))
 		for before := range 3 {
 			for _, form := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
@@ -89,4 +96,9 @@ func encodedWithin(form *base64.Encoding, s string, before int) string {
 // in which a run's own are masked.
 func Hide(secrets []string) func(string) string { return newMask(secrets).hide }
 
-func (m mask) hide(s string) string { return m.with().Replace(s) }
+func (m mask) hide(s string) string {
+	if s != "" && slices.Contains(m.secrets, s) { // one that is too short to be found
+		return "****"
+	}
+	return m.with().Replace(s)
+}

@@ -19,6 +19,8 @@ func TestHide(t *testing.T) {
 		"?p=a%20%22quoted%22%20s3cret%2Fwith%2Bsigns%26%3Cmore%3E(!)":     "?p=****",
 		"?p=a+%22quoted%22+s3cret%2Fwith%2Bsigns%26%3Cmore%3E%28%21%29":   "?p=****",
 		"733363726574 in hexadecimal":                                     "**** in hexadecimal",
+		"S3CRET, or 6120227175 and no more":                               "****, or 6120227175 and no more",
+		"abc":                                                             "****",
 		"":                                                                "",
 	} {
 		if got := hide(text); got != want {

@@ -53,6 +53,8 @@ func TestBuffer(t *testing.T) {
 		`require('buffer').Buffer === Buffer`:                                     `true`,
 		`(() => { try { Buffer.from('a', 'x') } catch (e) { return e.code } })()`: `"ERR_UNKNOWN_ENCODING"`,
 		`Buffer.from('a\0b').toString('hex')`:                                     `"610062"`,
+		`new Buffer('aGk=', 'base64').toString(), new Buffer('é').length`:         `"hi",2`,
+		`new Buffer(3).length, new Buffer([1, 2]).toString('hex')`:                `3,"0102"`,
 	})
 }
 
@@ -91,7 +93,6 @@ func TestCrypto(t *testing.T) {
 		`require('jsonwebtoken').decode('` + token + `').sub`:                                                                    `"u-1"`,
 		`require('jsonwebtoken').decode('` + token + `', {complete: true}).header.alg`:                                           `"none"`,
 		`require('jsonwebtoken@9.0.2').decode('nothing')`:                                                                        `null`,
-		`(() => { try { require('jsonwebtoken').verify('x') } catch (e) { return e.message } })()`:                               `"jsonwebtoken.verify is not available in scripts here; jsonwebtoken.decode is."`,
 	})
 }
 
@@ -106,6 +107,9 @@ func echo(t *testing.T) *httptest.Server {
 			t.Error(err)
 		}
 		switch r.URL.Path {
+		case "/slow":
+			<-r.Context().Done()
+			return
 		case "/moved":
 			http.Redirect(w, r, "/echo?moved=1", http.StatusFound)
 			return
@@ -153,6 +157,20 @@ func TestRequests(t *testing.T) {
 		{request + `return ask('::').catch((e) => e.code)`, `"ERR_INVALID_URL"`},
 
 		{`const axios = require('axios@1.7'); return axios.get(U + '/p', {params: {a: 1, b: null, c: [1, 2]}, headers: {'X-Test': 'x'}}).then((r) => [r.status, r.data.url, r.data.x])`, `[200,"/p?a=1&c%5B%5D=1&c%5B%5D=2","x"]`},
+		{request + `return new Promise((done) => request.post(U, (e, r, b) => done(JSON.parse(b).body)).form({a: 'x'}))`, `"a=x"`},
+		{request + `return new Promise((done) => request.get(U).auth('a', 'b').on('response', (r) => done([r.statusCode, JSON.parse(r.body).auth])))`, `[200,"Basic YTpi"]`},
+		{request + `return new Promise((done) => request.get('http://127.0.0.1:1/').on('error', (e) => done(e.code)))`, `"ECONNREFUSED"`},
+		{request + `return ask({url: U, formData: {a: 1}}).catch((e) => e.message)`, `"request's formData is not available in scripts here"`},
+		{request + `return ask({url: U, body: {}}).catch((e) => e.message)`, `"The data must be a string or a Buffer."`},
+		{`const rp = require('request-promise'); return rp({uri: U + '/p', json: true, method: 'PUT', body: {a: 1}}).then((b) => [b.url, b.body])`, `["/p","{\"a\":1}"]`},
+		{`const rp = require('request-promise-native'); return rp.get(U + '/missing', {json: true}).catch((e) => [e.name, e.statusCode, e.error.method, e.response.statusCode])`, `["StatusCodeError",404,"GET",404]`},
+		{`const rp = require('request-promise').defaults({simple: false, resolveWithFullResponse: true}); return rp(U + '/missing').then((r) => r.statusCode)`, `404`},
+		{`const rp = require('request-promise'); return rp('http://127.0.0.1:1/').catch((e) => [e.name, e.cause.code])`, `["RequestError","ECONNREFUSED"]`},
+
+		{`const axios = require('axios'); axios.defaults.baseURL = U; axios.defaults.headers.common['X-Test'] = 'd'; axios.defaults.headers.post['Content-Type'] = 'text/plain'; return Promise.all([axios.get('/p'), axios.post('/q', 'x', {headers: {'X-Test': 'o'}})]).then(([a, b]) => [a.data.url, a.data.x, a.data.type, b.data.x, b.data.type])`, `["/p","d","","o","text/plain"]`},
+		{`const own = axios.create({headers: {Authorization: 'first'}}); own.interceptors.request.use((c) => { c.headers.Authorization += ' second'; return c }); own.interceptors.response.use((r) => r.data.auth, (e) => 'no'); return Promise.all([own.get(U), own.get(U + '/missing'), axios.get(U).then((r) => r.data.auth)])`, `["first second","no",""]`},
+		{`return axios.get(U + '/slow', {timeout: 1}).catch((e) => [e.code, e.message, JSON.parse(JSON.stringify(e)).code])`, `["ECONNABORTED","timeout of 1ms exceeded","ECONNABORTED"]`},
+		{`const c = new AbortController(); setTimeout(() => c.abort(), 1); return axios.get(U + '/slow', {signal: c.signal}).catch((e) => [e.code, axios.isCancel(e)])`, `["ERR_CANCELED",true]`},
 		{`const axios = require('axios'); return axios.post(U, {a: 1}).then((r) => [r.data.type, r.data.body])`, `["application/json","{\"a\":1}"]`},
 		{`const axios = require('axios'); return axios.post(U, new URLSearchParams({a: 'x y'})).then((r) => [r.data.type, r.data.body])`, `["application/x-www-form-urlencoded","a=x+y"]`},
 		{`return axios({url: U, method: 'delete', auth: {username: 'a', password: 'b'}}).then(({data}) => [data.method, data.auth])`, `["DELETE","Basic YTpi"]`},
@@ -165,10 +183,18 @@ func TestRequests(t *testing.T) {
 		{`const fetch = require('node-fetch@2'); const r = await fetch(U + '/missing'); return [r.ok, r.status, typeof await r.text()]`, `[false,404,"string"]`},
 		{`const r = await fetch(U); await r.text(); return r.json().catch((e) => e.name)`, `"TypeError"`},
 		{`return fetch('http://127.0.0.1:1/').catch((e) => [e.message, e.cause.code])`, `["fetch failed","ECONNREFUSED"]`},
+		{`const c = new AbortController(); const r = fetch(U + '/slow', {signal: c.signal}); c.abort(); return r.catch((e) => [e.name, c.signal.aborted])`, `["AbortError",true]`},
+		{`return fetch(U + '/slow', {signal: AbortSignal.timeout(1)}).catch((e) => e.name)`, `"TimeoutError"`},
+		{`return fetch(U, {signal: AbortSignal.abort('early')}).catch((e) => e)`, `"early"`},
+		{`return require('node-fetch')(U + '/slow', {timeout: 1}).catch((e) => e.cause.code)`, `"ETIMEDOUT"`},
 		{`return fetch('http://10.0.0.1/').catch((e) => [e.message, e.cause.code])`, `["fetch failed","EACCES"]`},
 
 		{`const http = require('http'); return new Promise((done, fail) => { const r = http.request(U + '/h', {method: 'POST'}, (res) => { let s = ''; res.on('data', (c) => { s += c }); res.on('end', () => done([res.statusCode, JSON.parse(s).body])) }); r.on('error', fail); r.write('a'); r.end('b') })`, `[200,"ab"]`},
 		{`const {URL} = require('url'); const u = new URL(U); return new Promise((done) => require('http').get({host: u.hostname, port: u.port, path: '/h?x=1'}, (res) => { res.setEncoding('utf8'); res.on('data', (s) => done(JSON.parse(s).url)) }))`, `"/h?x=1"`},
+		{`const {get, Agent} = require('http'); return new Promise((done) => get(U, {agent: new Agent({keepAlive: true})}, async (res) => { let s = ''; for await (const c of res) s += c; done(JSON.parse(s).method) }))`, `"GET"`},
+		{`return new Promise((done) => { const r = require('http').get(U + '/slow', {timeout: 1}); r.on('timeout', () => r.destroy()); r.on('error', (e) => done(e.code)) })`, `"ECONNRESET"`},
+		{`return new Promise((done) => require('http').get(U + '/slow').setTimeout(1, () => done('slow')))`, `"slow"`},
+		{`return new Promise((done) => require('http').get('http://127.0.0.1:1/').on('error', (e) => done(e.code)))`, `"ECONNREFUSED"`},
 	}
 	for _, row := range rows {
 		got, f := runCall(t, Call{Source: `async function (U) {` + row.script + `}`, Args: []any{s.URL}})
@@ -230,5 +256,52 @@ func TestUtil(t *testing.T) {
 		`require('util').inspect({a: [1, new Date(0)], b: new Error('x'), 'c-d': Buffer.from('a')})`:         `"{ a: [ 1, 1970-01-01T00:00:00.000Z ], b: Error: x, \"c-d\": <1 bytes> }"`,
 		`await require('util').promisify((a, cb) => cb(null, a + 1))(1)`:                                     `2`,
 		`await new Promise((done) => require('util').callbackify(async (a) => a + 1)(1, (e, v) => done(v)))`: `2`,
+	})
+}
+
+// The first token is that of jwt.io.
+func TestTokens(t *testing.T) {
+	const jwt = `(f) => { try { return f(require('jsonwebtoken@9')) } catch (e) { return [e.name, e.message] } }`
+	const known = `eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c`
+	rows := map[string]string{
+		`(j) => j.verify('` + known + `', 'your-256-bit-secret').name`:                                                     `"John Doe"`,
+		`(j) => j.sign({sub: '1234567890', name: 'John Doe', iat: 1516239022}, 'your-256-bit-secret') === '` + known + `'`: `true`,
+		`(j) => j.verify('` + known + `', 'another')`:                                                                      `["JsonWebTokenError","invalid signature"]`,
+		`(j) => j.verify('` + known + `'.slice(0, -4), 'your-256-bit-secret')`:                                             `["JsonWebTokenError","invalid signature"]`,
+		`(j) => j.verify('` + known + `', 'your-256-bit-secret', {algorithms: ['HS512']})`:                                 `["JsonWebTokenError","invalid algorithm"]`,
+		`(j) => j.verify('` + known + `', 'your-256-bit-secret', {maxAge: '1h'})`:                                          `["TokenExpiredError","maxAge exceeded"]`,
+		`(j) => j.verify('` + known + `', '')`:                                                                             `["JsonWebTokenError","secret or public key must be provided"]`,
+		`(j) => j.verify('` + token + `', 'k')`:                                                                            `["JsonWebTokenError","jwt signature is required"]`,
+		`(j) => j.verify('` + token + `x', 'k')`:                                                                           `["Error","jsonwebtoken has the algorithms HS256, HS384 and HS512 in scripts here, not none"]`,
+		`(j) => j.verify('', 'k')`:                                                                                         `["JsonWebTokenError","jwt must be provided"]`,
+		`(j) => j.verify('x', 'k')`:                                                                                        `["JsonWebTokenError","jwt malformed"]`,
+		`(j) => j.sign({}, '\n-----BEGIN PUBLIC KEY-----')`:                                                                `["JsonWebTokenError","secretOrKey must be a secret: keys in PEM are of algorithms that are not available in scripts here"]`,
+		`(j) => j.sign({}, 'k', {algorithm: 'RS256'})`:                                                                     `["Error","jsonwebtoken has the algorithms HS256, HS384 and HS512 in scripts here, not RS256"]`,
+		`(j) => { const v = j.verify(j.sign({a: 1}, 'k', {expiresIn: '2 hours', algorithm: 'HS512'}), 'k'); return [v.a, v.exp - v.iat] }`:                                                `[1,7200]`,
+		`(j) => j.verify(j.sign({}, 'k', {expiresIn: -1}), 'k')`:                                                                                                                          `["TokenExpiredError","jwt expired"]`,
+		`(j) => j.verify(j.sign({}, 'k', {expiresIn: -1, noTimestamp: true}), 'k', {ignoreExpiration: true}).iat === undefined`:                                                           `true`,
+		`(j) => j.verify(j.sign({}, 'k', {notBefore: '1d'}), 'k')`:                                                                                                                        `["NotBeforeError","jwt not active"]`,
+		`(j) => j.verify(j.sign({}, 'k', {audience: ['a', 'b'], issuer: 'i', subject: 's', jwtid: 'j'}), 'k', {audience: /b/, issuer: ['x', 'i'], subject: 's', jwtid: 'j'}).aud`:         `["a","b"]`,
+		`(j) => j.verify(j.sign({}, 'k', {audience: 'a'}), 'k', {audience: 'c'})`:                                                                                                         `["JsonWebTokenError","jwt audience invalid. expected: c"]`,
+		`(j) => j.verify(j.sign({}, 'k', {issuer: 'a'}), 'k', {issuer: 'c'})`:                                                                                                             `["JsonWebTokenError","jwt issuer invalid. expected: c"]`,
+		`(j) => j.verify(j.sign('a text', 'k'), 'k')`:                                                                                                                                     `"a text"`,
+		`(j) => j.verify(j.sign('null', 'k'), 'k')`:                                                                                                                                       `null`,
+		`(j) => j.sign({}, 'k', {expiresIn: 'soon'})`:                                                                                                                                     `["Error","\"expiresIn\" should be a number of seconds or string representing a timespan"]`,
+		`(j) => new Promise((done) => j.verify(j.sign({}, 'k', {keyid: 'x'}), (h, found) => found(null, h.kid === 'x' ? 'k' : ''), {complete: true}, (e, v) => done([e, v.header.kid])))`: `[null,"x"]`,
+		`(j) => new Promise((done) => j.verify('x', 'k', (e) => done(e instanceof j.JsonWebTokenError)))`:                                                                                 `true`,
+	}
+	asked := map[string]string{}
+	for expression, want := range rows {
+		asked["await ("+jwt+")("+expression+")"] = want
+	}
+	values(t, asked)
+}
+
+func TestGlobals(t *testing.T) {
+	values(t, map[string]string{
+		`(() => { class Own extends Error { constructor(m) { super(m); Error.captureStackTrace(this, Own) } } return new Own('x').message })()`:                                                         `"x"`,
+		`(() => { const o = {}; Error.captureStackTrace(o); return typeof o.stack })()`:                                                                                                                 `"string"`,
+		`(() => { const c = new AbortController(); let n = 0; c.signal.onabort = () => n++; c.signal.addEventListener('abort', () => n++); c.abort(); c.abort(); return [n, c.signal.reason.name] })()`: `[2,"AbortError"]`,
+		`(() => { try { AbortSignal.abort().throwIfAborted() } catch (e) { return e.name } })(), typeof AbortSignal.trip`:                                                                               `"AbortError","undefined"`,
 	})
 }

@@ -64,6 +64,7 @@ var (
 	shares   = regexp.MustCompile(`(?ms)^share\(\{(.*?)\}\);`)
 	kitNames = regexp.MustCompile(`(?ms)^const kit = \{(.*?)\};`)
 	word     = regexp.MustCompile(`[A-Za-z_$][\w$]*`)
+	literal  = regexp.MustCompile(`'[A-Za-z_$][\w$]*'`) // a text that might be taken for a name
 )
 
 // parts reads which file has what, from their texts.
@@ -110,7 +111,7 @@ func (p *parting) add(name, text string) {
 // core and of other files are known. Those of a file that is not yet read are read with it.
 func (p *parting) wrap(name string) string {
 	used := map[string]bool{}
-	for _, w := range word.FindAllString(p.text(name), -1) {
+	for _, w := range word.FindAllString(literal.ReplaceAllString(p.text(name), ""), -1) {
 		used[w] = true
 	}
 	var b strings.Builder

@@ -32,14 +32,18 @@ type run struct {
 	sessions sessions
 	queried  int // operations of databases, ever
 
-	derivations int // password hashes, ever
+	derivations int           // password hashes, ever
+	working     chan struct{} // that of its program; hashing likewise
+	hashing     chan struct{}
 	ciphers     []*ciphering
 
 	soon     bool // js/1_host.js has something to do later
 	timers   alarms
-	set      int // timers, ever
-	asked    int // requests, ever
-	pending  int // requests without an answer
+	set      int         // timers, ever
+	asked    int         // requests, ever
+	pending  int         // requests without an answer
+	held     map[int]int // bytes of what is under way outside, by the number of its event
+	holding  int         // the sum of them
 	happened chan event
 	outside  sync.WaitGroup
 
@@ -194,6 +198,12 @@ func (r *run) timed(work func() error) error {
 	if r.ctx.Err() != nil || r.busy.over() {
 		return errInterrupted
 	}
+	select {
+	case r.working <- struct{}{}:
+	case <-r.ctx.Done():
+		return errInterrupted
+	}
+	defer func() { <-r.working }() // after a panic of the engine too
 	r.busy.start()
 	err := work()
 	r.busy.stop()
@@ -234,6 +244,8 @@ func (r *run) loop() error {
 			err = r.judge(errInterrupted)
 		case e := <-r.happened:
 			r.pending--
+			r.holding -= r.held[e.id]
+			delete(r.held, e.id)
 			err = r.into("event", e.id, e.text)
 		case <-ring:
 			err = r.into("timer", r.timers.take())

@@ -1,6 +1,9 @@
 package script
 
-import "sync"
+import (
+	"runtime"
+	"sync"
+)
 
 // watch bounds what scripts cost that nothing stops: the engine has walks that see no
 // interrupt, and some end after the server does. Each takes a core and its memory.
@@ -20,8 +23,12 @@ type watch struct {
 type program struct {
 	source string
 	share  chan struct{}
-	runs   int // under way or waiting
-	lost   int
+	// working are its runs in which JavaScript is at work: each takes a core, and they
+	// must leave some of them to everybody else. hashing are the password hashes that are
+	// computed for it.
+	working, hashing chan struct{}
+	runs             int // under way or waiting
+	lost             int
 }
 
 // fate of a run: it ends, or it is lost first.
@@ -31,6 +38,9 @@ func newWatch(atOnce int) watch {
 	return watch{programs: map[string]*program{}, share: (atOnce + 1) / 2, most: atOnce}
 }
 
+// cores are those that one script may use at a time: half of them.
+func cores() int { return (runtime.GOMAXPROCS(0) + 1) / 2 }
+
 // enter counts a run that begins. A *Failure when an earlier one does not stop.
 func (w *watch) enter(source string) (*program, error) {
 	w.mu.Lock()
@@ -38,6 +48,7 @@ func (w *watch) enter(source string) (*program, error) {
 	p := w.programs[source]
 	if p == nil {
 		p = &program{source: source, share: make(chan struct{}, w.share)}
+		p.working, p.hashing = make(chan struct{}, cores()), make(chan struct{}, runtime.GOMAXPROCS(0))
 		w.programs[source] = p
 	}
 	if err := p.stuck(); err != nil {

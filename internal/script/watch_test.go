@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mangrove/internal/outbound"
@@ -133,6 +134,76 @@ func TestShare(t *testing.T) {
 	close(leave)
 	if err := <-first; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWorking: of one script at most cores() runs have JavaScript at work at a time. Those
+// that wait outside are not counted, and another script goes on beside. The clock is that
+// of the bubble: it goes on when all wait.
+func TestWorking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stone := blocked{make(chan struct{}), make(chan struct{})}
+		n := cores() + 2
+		e := New(outbound.New(loopback), stone, 2*n+2)
+		e.spareLife = 0
+		limits := Limits{Time: time.Hour, Busy: time.Hour}
+		call := Call{Source: `(cb) => setTimeout(() => { require('crypto').randomBytes(8); cb() }, 1000)`, Limits: limits}
+		ends := make(chan error)
+		for range n {
+			go func() {
+				_, err := e.Run(t.Context(), call)
+				ends <- err
+			}()
+		}
+		synctest.Wait()
+		p := e.watch.programs[call.Source]
+		if len(p.share) != n || len(p.working) != 0 {
+			t.Errorf("%d runs, all of which wait: %d count as at work", len(p.share), len(p.working))
+		}
+		for range cores() { // all timers ring
+			<-stone.arrived
+		}
+		synctest.Wait()
+		select {
+		case <-stone.arrived:
+			t.Error("more runs are at work than the script may have cores")
+		default:
+		}
+		if _, err := e.Run(t.Context(), Call{Source: `(cb) => setTimeout(cb, 1000)`, Limits: limits}); err != nil {
+			t.Errorf("another script: %v", err)
+		}
+		stopped := call
+		stopped.Limits.Time = time.Minute
+		if _, err := e.Run(t.Context(), stopped); kind(err) != TooLong {
+			t.Errorf("a run that waits for its turn for too long: %v", err)
+		}
+		for range n - cores() {
+			stone.leave <- struct{}{} // one ends, the next one begins
+			<-stone.arrived
+		}
+		for range cores() {
+			stone.leave <- struct{}{}
+		}
+		for range n {
+			if err := <-ends; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// TestWorkingPanics: a panic of the engine gives the core back.
+func TestWorkingPanics(t *testing.T) {
+	r := run{ctx: t.Context(), working: make(chan struct{}, 1), mask: newMask(nil)}
+	r.busy.limit, r.busy.ring = time.Hour, func() {}
+	defer r.busy.stop()
+	var err error
+	func() {
+		defer r.caught(&err)
+		err = r.timed(func() error { panic("a wild pointer") })
+	}()
+	if kind(err) != Broken || len(r.working) != 0 {
+		t.Errorf("%v, %d at work", err, len(r.working))
 	}
 }
 

@@ -72,6 +72,12 @@ function global(name, value) {
   defineProperty(globalThis, name, { value, writable: true, configurable: true });
 }
 
+// Errors here have their trace from the start.
+defineProperty(Error, 'captureStackTrace', {
+  value(of) { if (typeof of.stack !== 'string') defineProperty(of, 'stack', { value: new Error().stack, writable: true, configurable: true }); },
+  writable: true, configurable: true,
+});
+
 global('global', globalThis);
 global('require', require);
 
@@ -206,10 +212,15 @@ let lastDatabase = 0;
 
 function database(kind, config) {
   const number = ++lastDatabase;
+  let closed = false;
   return {
     open(done) { abroad(heard(done), 'db.open', number, kind, pack(config)); },
     do(op, what, done) { abroad(heard(done), 'db.do', number, op, pack(what)); },
-    close(done) { abroad(heard(done), 'db.close', number); },
+    close(done) {
+      if (closed) return void (done && later(done, null));
+      closed = true;
+      abroad(heard(done), 'db.close', number);
+    },
   };
 }
 
@@ -223,7 +234,7 @@ function either(done, work) {
 }
 
 // The globals that files share.
-for (const name of ['Buffer', 'atob', 'btoa', 'TextEncoder', 'TextDecoder', 'URL', 'URLSearchParams', 'fetch', 'Headers', 'Response']) lazily(name, () => need(name));
+for (const name of ['Buffer', 'atob', 'btoa', 'TextEncoder', 'TextDecoder', 'URL', 'URLSearchParams', 'fetch', 'Headers', 'Response', 'AbortController', 'AbortSignal']) lazily(name, () => need(name));
 for (const name of ['crypto', 'request', 'axios']) lazily(name, () => load(name));
 
 const kit = {

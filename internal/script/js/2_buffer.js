@@ -1,5 +1,10 @@
 // Buffer as far as scripts use it: making, joining, comparing, turning into text.
 class Buffer extends Uint8Array {
+  // new Buffer(text, encoding) is what scripts of old have.
+  constructor(first, second, third) {
+    if (typeof first === 'string') super(decode(first, second));
+    else super(first, second, third);
+  }
   static from(value, encoding, length) {
     if (typeof value === 'string') return Buffer.#view(decode(value, encoding));
     if (value instanceof ArrayBuffer) return new Buffer(value, encoding, length);

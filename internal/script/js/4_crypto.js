@@ -206,24 +206,3 @@ define('uuid', () => {
   return { v4: uuid, validate: (text) => typeof text === 'string' && (shape.test(text) || text === nil), NIL: nil };
 });
 define('uuid/v4', () => uuid);
-
-define('jsonwebtoken', () => {
-  const only = (name) => () => { throw new Error('jsonwebtoken.' + name + ' is not available in scripts here; jsonwebtoken.decode is.'); };
-  return {
-    decode(token, options) {
-      const parts = String(token).split('.');
-      if (parts.length !== 3) return null;
-      let header, payload;
-      try {
-        header = parse(fromUTF8(decode(parts[0], 'base64')));
-        const text = fromUTF8(decode(parts[1], 'base64'));
-        try { payload = parse(text); } catch { payload = text; }
-      } catch {
-        return null;
-      }
-      return options && options.complete ? { header, payload, signature: parts[2] } : payload;
-    },
-    verify: only('verify'),
-    sign: only('sign'),
-  };
-});

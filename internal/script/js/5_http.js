@@ -74,7 +74,38 @@ define('request', () => {
     const request = (url, options, done) => {
       if (typeof options === 'function') [options, done] = [undefined, options];
       const o = { ...defaults, ...(typeof url === 'string' ? { url } : url), ...options };
-      done = done || o.callback || (() => {});
+      const chain = new (load('events'))();
+      const then = done || o.callback;
+      done = (err, response, body) => {
+        if (then) then(err, response, body);
+        if (err) return void (chain.listenerCount('error') && chain.emit('error', err));
+        chain.emit('response', response);
+        chain.emit('data', body);
+        chain.emit('end');
+        chain.emit('complete', response, body);
+      };
+      let aborted = false;
+      // It leaves when the script has said all of it: form and auth may follow.
+      later(() => {
+        if (aborted) return;
+        try {
+          leave(o, done);
+        } catch (e) {
+          done(e);
+        }
+      });
+      return Object.assign(chain, {
+        form(form) { o.form = form; return chain; },
+        json(json) { o.json = json; return chain; },
+        qs(qs) { o.qs = { ...o.qs, ...qs }; return chain; },
+        auth(user, pass, _, bearer) { o.auth = bearer === undefined ? { user, pass } : { bearer }; return chain; },
+        abort() { aborted = true; },
+        end() {},
+        pipe() { throw new Error('request.pipe is not available in scripts here'); },
+      });
+    };
+    const leave = (o, done) => {
+      for (const name of ['formData', 'multipart']) if (o[name]) throw new Error("request's " + name + ' is not available in scripts here');
       const headers = { ...(defaults && defaults.headers), ...o.headers };
       const method = (o.method || 'GET').toUpperCase();
       let to = (o.baseUrl || '') + String(o.url && o.url.href || o.uri && o.uri.href || o.url || o.uri);
@@ -103,8 +134,6 @@ define('request', () => {
           request: { method, href: answer.url, uri: { href: answer.url } },
         }, text);
       });
-      const chain = { on() { return chain; }, once() { return chain; }, abort() {}, end() {} };
-      return chain;
     };
     for (const method of ['get', 'head', 'options', 'post', 'put', 'patch', 'delete', 'del']) {
       request[method] = (url, options, done) => {
@@ -118,6 +147,33 @@ define('request', () => {
   return make();
 });
 
+// requestPromised is request as a promise of the body, or of the response where that is
+// asked for; a status other than 2xx is an error unless simple is false.
+const requestPromised = () => {
+  const failure = (name, message, options, more) => defineProperty(Object.assign(new Error(message), { options, ...more }), 'name', { value: name, configurable: true });
+  const make = (defaults) => {
+    const rp = (url, options) => {
+      const o = { ...defaults, ...(typeof url === 'string' ? { url } : url), ...options };
+      return new Promise((resolve, reject) => load('request')(o, (err, response, body) => {
+        if (err) return reject(failure('RequestError', 'Error: ' + err.message, o, { cause: err, error: err }));
+        const { statusCode } = response;
+        if (o.simple !== false && (statusCode < 200 || statusCode > 299)) {
+          return reject(failure('StatusCodeError', statusCode + ' - ' + stringify(body), o, { statusCode, error: body, response }));
+        }
+        resolve(o.resolveWithFullResponse ? response : body);
+      }));
+    };
+    for (const method of ['get', 'head', 'options', 'post', 'put', 'patch', 'delete', 'del']) {
+      rp[method] = (url, options) => rp({ ...(typeof url === 'string' ? { url } : url), ...options, method: method === 'del' ? 'DELETE' : method });
+    }
+    rp.defaults = (more) => make({ ...defaults, ...more, headers: { ...(defaults && defaults.headers), ...(more && more.headers) } });
+    return rp;
+  };
+  return make();
+};
+define('request-promise', requestPromised);
+define('request-promise-native', requestPromised);
+
 define('axios', () => {
   class AxiosError extends Error {
     constructor(message, code, config, response) {
@@ -127,11 +183,27 @@ define('axios', () => {
       this.status = response && response.status;
     }
     get name() { return 'AxiosError'; }
+    toJSON() { return { name: this.name, message: this.message, code: this.code, status: this.status }; }
   }
   const make = (defaults) => {
+    const before = [], after = [];
+    const interceptors = (list) => ({
+      use(done, failed) { return list.push([done, failed]) - 1; },
+      eject(i) { list[i] = []; },
+      clear() { list.length = 0; },
+    });
     const axios = (url, config) => {
-      const o = { ...defaults, ...(typeof url === 'string' ? { url } : url), ...config };
-      const headers = { accept: 'application/json, text/plain, */*', ...flat(defaults && defaults.headers), ...flat(o.headers) };
+      const own = { ...(typeof url === 'string' ? { url } : url), ...config };
+      const o = { ...axios.defaults, ...own };
+      o.headers = { ...flat(axios.defaults.headers, o.method), ...flat(own.headers, o.method) };
+      let made = Promise.resolve(o);
+      for (const [done, failed] of before.toReversed()) made = made.then(done, failed);
+      made = made.then(ask);
+      for (const [done, failed] of after) made = made.then(done, failed);
+      return made;
+    };
+    const ask = (o) => {
+      const headers = { accept: 'application/json, text/plain, */*', ...o.headers };
       let to = String(o.url || '');
       if (o.baseURL && !/^https?:/i.test(to)) to = o.baseURL.replace(/\/+$/, '') + '/' + to.replace(/^\/+/, '');
       if (o.params) to = withQuery(to, query(o.params));
@@ -148,7 +220,9 @@ define('axios', () => {
       }
       if (o.auth) headers.authorization = basic(o.auth.username, o.auth.password);
       return new Promise((resolve, reject) => {
+        if (whenAborted(o.signal, () => reject(new AxiosError('canceled', 'ERR_CANCELED', o)))) return;
         send({ method: o.method, url: to, headers, body, timeout: o.timeout, follow: o.maxRedirects !== 0 }, (err, answer) => {
+          if (err && err.code === 'ETIMEDOUT' && o.timeout) return reject(new AxiosError('timeout of ' + o.timeout + 'ms exceeded', 'ECONNABORTED', o));
           if (err) return reject(new AxiosError(err.message, err.code, o));
           let data = answer.body;
           if (o.responseType !== 'arraybuffer') {
@@ -162,14 +236,25 @@ define('axios', () => {
         });
       });
     };
-    const flat = (h) => (h && h.common ? { ...h.common } : h);
+    // Headers may be in groups: those of all methods, those of one.
+    const groups = ['common', 'get', 'delete', 'head', 'options', 'post', 'put', 'patch'];
+    const flat = (h, method) => {
+      if (!h || !groups.some((g) => h[g] !== null && typeof h[g] === 'object')) return h;
+      const plain = Object.fromEntries(Object.entries(h).filter(([k]) => !groups.includes(k)));
+      return { ...h.common, ...h[String(method || 'get').toLowerCase()], ...plain };
+    };
     const query = (p) => (p instanceof URLSearchParams ? p.toString() : new URLSearchParams(Object.entries(p)
       .flatMap(([k, v]) => (Array.isArray(v) ? v.map((one) => [k + '[]', one]) : [[k, v instanceof Date ? v.toISOString() : v]]))
       .filter(([, v]) => v !== undefined && v !== null)).toString());
+    axios.defaults = { ...defaults, headers: { ...Object.fromEntries(groups.map((g) => [g, {}])), ...(defaults && defaults.headers) } };
+    axios.interceptors = { request: interceptors(before), response: interceptors(after) };
     axios.request = axios;
     for (const m of ['get', 'delete', 'head', 'options']) axios[m] = (url, config) => axios({ ...config, url, method: m });
     for (const m of ['post', 'put', 'patch']) axios[m] = (url, data, config) => axios({ ...config, url, data, method: m });
-    axios.create = (more) => make({ ...defaults, ...more });
+    axios.create = (more) => make({ ...axios.defaults, ...more, headers: { ...axios.defaults.headers, ...(more && more.headers) } });
+    axios.all = (list) => Promise.all(list);
+    axios.spread = (fn) => (list) => fn(...list);
+    axios.isCancel = (e) => e instanceof AxiosError && e.code === 'ERR_CANCELED';
     axios.isAxiosError = (e) => e instanceof AxiosError;
     axios.AxiosError = AxiosError;
     axios.default = axios;
@@ -177,6 +262,49 @@ define('axios', () => {
   };
   return make();
 });
+
+// An abort ends the wait; what was sent stays sent.
+const abortion = (name, message) => defineProperty(new Error(message), 'name', { value: name, configurable: true });
+
+class AbortSignal {
+  #heard = [];
+  aborted = false;
+  reason = undefined;
+  onabort = null;
+  static abort(reason) { return new AbortSignal().#trip(reason); }
+  static timeout(ms) {
+    const signal = new AbortSignal();
+    setTimeout(() => signal.#trip(abortion('TimeoutError', 'The operation was aborted due to timeout')), ms);
+    return signal;
+  }
+  static trip(signal, reason) { signal.#trip(reason); }
+  #trip(reason) {
+    if (this.aborted) return this;
+    this.aborted = true;
+    this.reason = reason === undefined ? abortion('AbortError', 'This operation was aborted') : reason;
+    const event = { type: 'abort', target: this };
+    if (typeof this.onabort === 'function') this.onabort(event);
+    for (const fn of this.#heard.splice(0)) fn.call(this, event);
+    return this;
+  }
+  addEventListener(name, fn) { if (name === 'abort' && !this.#heard.includes(fn)) this.#heard.push(fn); }
+  removeEventListener(name, fn) { this.#heard = this.#heard.filter((other) => other !== fn); }
+  throwIfAborted() { if (this.aborted) throw this.reason; }
+}
+const { trip } = AbortSignal;
+delete AbortSignal.trip;
+
+class AbortController {
+  signal = new AbortSignal();
+  abort(reason) { trip(this.signal, reason); }
+}
+
+// whenAborted reports whether that is so already.
+function whenAborted(signal, then) {
+  if (signal && !signal.aborted) signal.addEventListener('abort', then);
+  else if (signal) then();
+  return Boolean(signal) && signal.aborted;
+}
 
 class Headers {
   #map = new Map();
@@ -224,7 +352,8 @@ function fetch(url, o = {}) {
     defaultHeader(headers, 'content-type', 'text/plain;charset=UTF-8');
   }
   return new Promise((resolve, reject) => {
-    send({ method: o.method, url, headers, body, follow: o.redirect !== 'manual' }, (err, answer) => {
+    if (whenAborted(o.signal, () => reject(o.signal.reason))) return;
+    send({ method: o.method, url, headers, body, timeout: o.timeout, follow: o.redirect !== 'manual' }, (err, answer) => {
       if (!err) return resolve(new Response(answer));
       const e = new TypeError('fetch failed');
       e.cause = err;
@@ -234,51 +363,90 @@ function fetch(url, o = {}) {
   });
 }
 
-share({ fetch, Headers, Response });
+share({ fetch, Headers, Response, AbortController, AbortSignal });
 define('node-fetch', () => Object.assign((...args) => fetch(...args), { default: fetch, Headers, Response }));
 
 // https.request and https.get in the style of events.
 function wire(scheme) {
-  const emitter = () => {
-    const on = new Map();
-    return {
-      on(name, fn) { on.set(name, [...(on.get(name) || []), fn]); return this; },
-      once(name, fn) { return this.on(name, fn); },
-      emit(name, ...args) { for (const fn of on.get(name) || []) fn(...args); return on.has(name); },
-    };
-  };
+  const EventEmitter = load('events');
+
+  class ClientRequest extends EventEmitter {
+    #to; #o; #headers; #parts = []; #timeout; #over = false;
+    constructor(to, o, done) {
+      super();
+      [this.#to, this.#o, this.#headers, this.#timeout] = [to, o, { ...o.headers }, o.timeout];
+      if (done) this.once('response', done);
+    }
+    setHeader(k, v) { this.#headers[k] = v; }
+    getHeader(k) { return this.#headers[k]; }
+    setTimeout(ms, fn) {
+      this.#timeout = ms;
+      if (fn) this.once('timeout', fn);
+      return this;
+    }
+    destroy(e) {
+      if (this.#over) return this;
+      this.#over = true;
+      e = e || Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
+      later(() => { if (this.listenerCount('error')) this.emit('error', e); });
+      return this;
+    }
+    abort() { this.destroy(); }
+    write(data, encoding) { this.#parts.push(bytesOf(data, encoding)); return true; }
+    end(data, encoding) {
+      if (data && typeof data !== 'function') this.write(data, encoding);
+      // setTimeout may follow.
+      later(() => { if (!this.#over) this.#send(); });
+      return this;
+    }
+    #send() {
+      if (this.#o.auth) this.#headers.authorization = 'Basic ' + utf8(this.#o.auth).toBase64();
+      const body = this.#parts.length ? Buffer.concat(this.#parts) : undefined;
+      send({ method: this.#o.method, url: this.#to, headers: this.#headers, body, timeout: this.#timeout, follow: false }, (err, answer) => {
+        if (this.#over) return;
+        if (err && err.code === 'ETIMEDOUT' && this.#timeout && this.emit('timeout')) return this.destroy();
+        this.#over = true;
+        if (err) return this.emit('error', err);
+        const res = new IncomingMessage(answer);
+        this.emit('response', res);
+        res.flow();
+        this.emit('close');
+      });
+    }
+  }
+
+  class IncomingMessage extends EventEmitter {
+    #body; #encoding;
+    constructor(answer) {
+      super();
+      Object.assign(this, { statusCode: answer.status, statusMessage: answer.statusText, headers: answer.headers });
+      this.#body = answer.body;
+    }
+    setEncoding(encoding) { this.#encoding = encoding; return this; }
+    #chunk() { return this.#encoding ? this.#body.toString(this.#encoding) : this.#body; }
+    resume() { return this; }
+    destroy() {}
+    flow() {
+      if (this.#body.length) this.emit('data', this.#chunk());
+      this.emit('end');
+      this.emit('close');
+    }
+    async *[Symbol.asyncIterator]() { yield this.#chunk(); }
+  }
+
+  // Agent is there to be made; connections are the server's own.
+  class Agent {
+    constructor(options) { this.options = { ...options }; }
+    destroy() {}
+  }
+
   const request = (url, options, done) => {
     if (typeof options === 'function') [options, done] = [undefined, options];
     const o = { ...(typeof url === 'string' || url instanceof URL ? { url: String(url) } : url), ...options };
-    const to = o.url || scheme + '//' + (o.hostname || o.host || 'localhost') + (o.port ? ':' + o.port : '') + (o.path || '/');
-    const parts = [];
-    const req = emitter();
-    const headers = { ...o.headers };
-    return Object.assign(req, {
-      setHeader(k, v) { headers[k] = v; },
-      setTimeout() { return req; },
-      destroy() {},
-      write(data, encoding) { parts.push(bytesOf(data, encoding)); return true; },
-      end(data, encoding) {
-        if (data) parts.push(bytesOf(data, encoding));
-        if (o.auth) headers.authorization = 'Basic ' + utf8(o.auth).toBase64();
-        send({ method: o.method, url: to, headers, body: parts.length ? Buffer.concat(parts) : undefined, timeout: o.timeout, follow: false }, (err, answer) => {
-          if (err) {
-            if (!req.emit('error', err)) throw err;
-            return;
-          }
-          const res = Object.assign(emitter(), { statusCode: answer.status, statusMessage: answer.statusText, headers: answer.headers, setEncoding(e) { res.encoding = e; }, resume() {} });
-          if (done) done(res);
-          req.emit('response', res);
-          res.emit('data', res.encoding ? answer.body.toString(res.encoding) : answer.body);
-          res.emit('end');
-          res.emit('close');
-        });
-        return req;
-      },
-    });
+    const to = o.url || (o.protocol || scheme) + '//' + (o.hostname || o.host || 'localhost') + (o.port ? ':' + o.port : '') + (o.path || '/');
+    return new ClientRequest(to, o, done);
   };
-  return { request, get: (...args) => { const req = request(...args); req.end(); return req; } };
+  return { request, get: (...args) => request(...args).end(), Agent, globalAgent: new Agent() };
 }
 
 define('https', () => wire('https:'));

@@ -343,10 +343,18 @@ define('pg', () => {
     }
   }
 
+  // Query is what client.query takes as well.
+  class Query {
+    constructor(what, values, callback) {
+      if (typeof values === 'function') [values, callback] = [undefined, values];
+      Object.assign(this, typeof what === 'string' ? { text: what } : what, values && { values }, callback && { callback });
+    }
+  }
+
   const pools = new Map();
 
   const pg = {
-    Client, Pool, Query: class Query {}, types, defaults, escapeIdentifier, escapeLiteral, native: null,
+    Client, Pool, Query, types, defaults, escapeIdentifier, escapeLiteral, native: null,
     // connect and end of versions before 7.
     connect(config, done) {
       if (typeof config === 'function') [config, done] = [{}, config];

@@ -285,6 +285,9 @@ define('mongodb', () => {
     }
   }
 
+  // Templates of version 1 compare what an update or a removal gives with a number: count > 0.
+  const counted = (result, n) => defineProperty(result, 'valueOf', { value: () => n });
+
   class Collection {
     constructor(db, name) {
       if (typeof name !== 'string' || name === '') throw invalid('Collection name must be a non-empty string');
@@ -374,7 +377,7 @@ define('mongodb', () => {
       return this.#run(done, { update: this.collectionName, updates: [one], ordered: true, ...pickFrom(options, 'writeConcern') }, (r) => {
         const upserted = r.upserted && r.upserted.length ? r.upserted[0]._id : null;
         const count = r.upserted ? r.upserted.length : 0;
-        return { acknowledged: true, matchedCount: r.n - count, modifiedCount: r.nModified, upsertedCount: count, upsertedId: upserted, result: { ok: 1, n: r.n, nModified: r.nModified } };
+        return counted({ acknowledged: true, matchedCount: r.n - count, modifiedCount: r.nModified, upsertedCount: count, upsertedId: upserted, result: { ok: 1, n: r.n, nModified: r.nModified } }, r.n);
       });
     }
     #checked(args, multi, operators, message) {
@@ -396,7 +399,7 @@ define('mongodb', () => {
     }
 
     #delete(filter, options, done, limit) {
-      return this.#run(done, { delete: this.collectionName, deletes: [{ q: filter || {}, limit, ...pickFrom(options, 'collation', 'hint') }], ...pickFrom(options, 'writeConcern') }, (r) => ({ acknowledged: true, deletedCount: r.n, result: { ok: 1, n: r.n } }));
+      return this.#run(done, { delete: this.collectionName, deletes: [{ q: filter || {}, limit, ...pickFrom(options, 'collation', 'hint') }], ...pickFrom(options, 'writeConcern') }, (r) => counted({ acknowledged: true, deletedCount: r.n, result: { ok: 1, n: r.n } }, r.n));
     }
     deleteOne(...args) { const [filter, options, done] = split(args, 2); return this.#delete(filter, options, done, 1); }
     deleteMany(...args) { const [filter, options, done] = split(args, 2); return this.#delete(filter, options, done, 0); }

@@ -305,10 +305,11 @@ define('tedious', () => {
 
   const readRows = (set, named) => set.rows.map((row) => {
     const cells = row.map((value, i) => ({ metadata: metadata(set.columns[i]), value: sqlServerValue(set.columns[i].type, value) }));
-    if (!named) return cells;
-    const out = {};
+    // Templates call the cells of a plain row by name, too.
+    const out = named ? {} : cells;
     for (const cell of cells) {
-      if (!Object.hasOwn(out, cell.metadata.colName)) defineProperty(out, cell.metadata.colName, { value: cell, enumerable: true, writable: true, configurable: true });
+      const name = cell.metadata.colName;
+      if (named ? !Object.hasOwn(out, name) : !(name in out)) defineProperty(out, name, { value: cell, enumerable: named, writable: true, configurable: true });
     }
     return out;
   });
@@ -356,13 +357,13 @@ define('tedious', () => {
         answer.sets.forEach((set, i) => {
           const columns = set.columns.map(metadata);
           request.emit('columnMetadata', useColumnNames ? Object.fromEntries(columns.map((c) => [c.colName, c])) : columns);
-          const rows = readRows(set, useColumnNames);
+          const rows = readRows(set, Boolean(useColumnNames));
           for (const row of rows) request.emit('row', row);
           request.emit(params.length || procedure ? 'doneInProc' : 'done', rows.length, i + 1 < answer.sets.length, rowCollectionOnDone ? rows : []);
           all = all.concat(rows);
         });
         if (procedure || params.length) request.emit('doneProc', undefined, false, answer.status, []);
-        finish(undefined, answer.affected.reduce((n, k) => n + k, 0), rowCollectionOnRequestCompletion ? all : []);
+        finish(undefined, answer.affected.reduce((n, k) => n + k, 0), rowCollectionOnRequestCompletion === false ? [] : all);
       });
     }
     execSql(request) { this.#run(request, false, request.sqlTextOrProcedure); }

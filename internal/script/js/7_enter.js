@@ -38,7 +38,6 @@ const classes = [
 
 const maxMembers = 1500; // of what is kept of an error, about, in bytes of JSON
 
-// told is what an answer or an error looks like outside.
 function answer(value) {
   let text;
   try {
