@@ -14,7 +14,7 @@ import (
 type benchCommand struct {
 	URL      string        `help:"The server's public URL." placeholder:"URL" default:"https://localhost:8443"`
 	ClientID string        `help:"A management client; its secret is MANGROVE_BENCH_CLIENT_SECRET." placeholder:"ID"`
-	What     []string      `help:"What to measure: create, get, search, patch, import, login, upstream (needs a server with --outbound-allow 127.0.0.0/8), token, refresh." placeholder:"KIND,…" default:"create,get,search,patch,import,login,token,refresh"`
+	What     []string      `help:"What to measure: create, get, search, patch, import, login, upstream, script, webhook, migrate, token, refresh; upstream and webhook need a server with --outbound-allow 127.0.0.0/8." placeholder:"KIND,…" default:"create,get,search,patch,import,login,token,refresh"`
 	Clients  int           `help:"Clients at once." placeholder:"N" default:"8"`
 	Duration time.Duration `help:"How long each kind is measured." placeholder:"TIME" default:"10s"`
 	Users    int           `help:"Users to read, patch and sign in." placeholder:"N" default:"1000"`
@@ -25,6 +25,8 @@ type benchCommand struct {
 func (benchCommand) Help() string {
 	return `Works in a connection and with a client of its own, and removes both at the end. create and login
 compute a password hash each, which is most of what they cost; token and refresh sign one token or two.
+script and webhook sign in people of an external store that checks no password; migrate brings people over
+from an old database at their first login, with one hash compared and one made.
 
 Examples:
 

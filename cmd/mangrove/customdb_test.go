@@ -152,7 +152,7 @@ func TestScriptCheck(t *testing.T) {
 	}
 	says(t, 1, "", "no such file", "script", "check", good+"x")
 	stdin(t, "function login( {")
-	says(t, 1, "standard input:2: ", "1 of 1", "script", "check", "-")
+	says(t, 1, "standard input:1: at the end: ", "1 of 1", "script", "check", "-")
 }
 
 // On a terminal a secret is not shown, and the terminal is afterwards as it was,
@@ -279,6 +279,9 @@ func TestMigrationPeople(t *testing.T) {
 		t.Errorf("%q", a.asked)
 	}
 	says(t, 2, "", "--state must be one of", a.flags("migration", "people", "--connection", "legacy", "--state", "lost")...)
+
+	none := newAPI(t, func(*http.Request, string) (int, string) { return 200, `{"people":[]}` })
+	says(t, 0, "", "nobody\n", none.flags("migration", "people", "--connection", "legacy", "--json")...)
 }
 
 // Page after page, to the end; the failures are told and written.
@@ -339,6 +342,46 @@ func TestPullIdentifiers(t *testing.T) {
 	says(t, 1, "", "a number of lines", a.flags("import", "--from-connection", "legacy", "--identifiers", file, "--after", "c1")...)
 	stdin(t, "ann@example.com\n")
 	says(t, 0, "migrated 1  ", "", a.flags("import", "--from-connection", "legacy", "--identifiers", "-", "--quiet")...)
+}
+
+// Nobody is asked for by a line that the server would refuse, with all the others of its
+// batch: it is a failure of its own, and the run goes on.
+func TestPullFlawedLines(t *testing.T) {
+	most := strings.Repeat("é", user.PullNameLimit)
+	lines := []string{"ann", most, most + "é", "", strings.Repeat("x", 200_000), "b\xe9a", "b\x00a", "ben", most + "é"}
+	a := newAPI(t, func(_ *http.Request, body string) (int, string) {
+		var r pullRequest
+		if err := json.Unmarshal([]byte(body), &r); err != nil || !slices.Equal(r.Identifiers, []string{"ann", most, "ben"}) {
+			t.Errorf("%v: %s", err, body)
+		}
+		return 200, `{"migrated":3}`
+	})
+	file := filepath.Join(t.TempDir(), "failed")
+	says(t, 1, "migrated 3  already here 0  failed 5  total 8\n", "mangrove: 5 of 8 people could not be taken\n",
+		a.flags("import", "--from-connection", "legacy", "--identifiers", written(t, "names", strings.Join(lines, "\n")), "--errors", file)...)
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	for l := range strings.Lines(string(b)) {
+		var f pulledFailure
+		if err := json.Unmarshal([]byte(l), &f); err != nil || len(f.Name) > 2*user.PullNameLimit+len("…") {
+			t.Errorf("%v: %s", err, l)
+		}
+		told = append(told, f.Reason)
+	}
+	if want := []string{
+		"Line 3 is longer than 255 characters.", "Line 5 is longer than 255 characters.", "Line 6 is no text in UTF-8.", "Line 7 is no text in UTF-8.",
+		"Line 9 is longer than 255 characters.",
+	}; !slices.Equal(told, want) || len(a.asked) != 1 {
+		t.Errorf("%d batches, %q", len(a.asked), told)
+	}
+	// A file of nothing else asks for nobody: without names a request is one for all.
+	says(t, 1, "failed 1  total 1\n", "xxx", a.flags("import", "--from-connection", "legacy", "--identifiers", written(t, "names", strings.Repeat("x", 4096)))...)
+	if len(a.asked) != 1 {
+		t.Errorf("asked %q", a.asked)
+	}
 }
 
 // Whom a batch did not come to is asked for again, and is no failure.

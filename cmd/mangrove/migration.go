@@ -238,6 +238,7 @@ func (c *migrationPeopleCommand) Run(ctx context.Context, file *config.File, std
 	if err != nil {
 		return err
 	}
+	shown := 0
 	for from := ""; ; {
 		q := url.Values{"take": {"100"}}
 		if c.State != "" {
@@ -257,8 +258,12 @@ func (c *migrationPeopleCommand) Run(ctx context.Context, file *config.File, std
 			if err := c.print(raw, std.out); err != nil {
 				return err
 			}
+			shown++
 		}
 		if from = page.Next; from == "" {
+			if shown == 0 {
+				fmt.Fprintln(std.err, "nobody")
+			}
 			return nil
 		}
 	}

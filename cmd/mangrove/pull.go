@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"mangrove/internal/user"
 )
@@ -82,6 +83,8 @@ type pull struct {
 	wait func(ctx context.Context, attempt int) bool
 	// pages are what a batch asks for; they give io.EOF at the end.
 	pages func() (pullRequest, error)
+	// fail counts and tells somebody who is not asked for; pages calls it.
+	fail func(pulledFailure) error
 	// done is told what a batch answered, and returns what of it counts.
 	done func(pulled) pulled
 	// cursor is what --after takes.
@@ -161,7 +164,7 @@ func (p *pull) fromIdentifiers(in io.Reader) error {
 		name   string
 		number int
 	}
-	lines := bufio.NewScanner(in)
+	lines := bufio.NewReader(in)
 	read, behind := 0, skip
 	var asked, again []line
 	p.cursor = func() string {
@@ -172,20 +175,30 @@ func (p *pull) fromIdentifiers(in io.Reader) error {
 	}
 	p.pages = func() (pullRequest, error) {
 		asked, again = again, nil
-		for len(asked) < pullBatch && lines.Scan() {
-			read++
-			if name := strings.TrimSpace(lines.Text()); name != "" && read > skip {
-				asked = append(asked, line{name, read})
+		for len(asked) < pullBatch {
+			name, whole, err := nextLine(lines)
+			if errors.Is(err, io.EOF) {
+				break
 			}
+			if err != nil {
+				return pullRequest{}, fmt.Errorf("--identifiers, line %d: %w", read+1, err)
+			}
+			if read++; name == "" || read <= skip {
+				continue
+			}
+			if flaw := flawOf(name, whole); flaw != "" {
+				if err := p.fail(pulledFailure{begins(name), fmt.Sprintf("Line %d %s", read, flaw)}); err != nil {
+					return pullRequest{}, err
+				}
+				continue
+			}
+			asked = append(asked, line{name, read})
 		}
 		r := pullRequest{WithoutPassword: p.WithoutPassword}
 		for _, l := range asked {
 			r.Identifiers = append(r.Identifiers, l.name)
 		}
-		switch err := lines.Err(); {
-		case err != nil:
-			return r, fmt.Errorf("--identifiers, line %d: %w", read+1, err)
-		case len(asked) == 0:
+		if len(asked) == 0 {
 			return r, io.EOF
 		}
 		return r, nil
@@ -204,6 +217,39 @@ func (p *pull) fromIdentifiers(in io.Reader) error {
 		return r
 	}
 	return nil
+}
+
+// nextLine is the next line without blanks around it; not whole: its beginning, where it
+// is longer than any name.
+func nextLine(in *bufio.Reader) (text string, whole bool, err error) {
+	b, more, err := in.ReadLine()
+	text, whole = strings.TrimSpace(string(b)), !more
+	for more && err == nil {
+		if _, more, err = in.ReadLine(); errors.Is(err, io.EOF) {
+			return text, whole, nil // it ended with what was read before
+		}
+	}
+	return text, whole, err
+}
+
+// flawOf is why nobody can be asked for by a name; a request that has it would be
+// refused with all the others in it. Empty: somebody can.
+func flawOf(name string, whole bool) string {
+	switch {
+	case !whole || utf8.RuneCountInString(name) > user.PullNameLimit:
+		return fmt.Sprintf("is longer than %d characters.", user.PullNameLimit)
+	case !utf8.ValidString(name) || strings.Contains(name, "\x00"):
+		return "is no text in UTF-8."
+	}
+	return ""
+}
+
+// begins is enough of a name to know it by.
+func begins(name string) string {
+	if r := []rune(name); len(r) > user.PullNameLimit {
+		return string(r[:user.PullNameLimit]) + "…"
+	}
+	return name
 }
 
 // failures opens what --errors names. It holds people's names, so it is the owner's
@@ -227,6 +273,10 @@ func (nopCloser) Close() error { return nil }
 func (p *pull) run(ctx context.Context, failed io.Writer, std streams) error {
 	line := newProgress(std.err, p.Quiet)
 	defer line.clear()
+	p.fail = func(f pulledFailure) error {
+		p.add(pulled{Failed: 1})
+		return p.tellFailures([]pulledFailure{f}, failed, line, std)
+	}
 	for ctx.Err() == nil {
 		req, err := p.pages()
 		if errors.Is(err, io.EOF) {

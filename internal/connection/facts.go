@@ -235,6 +235,7 @@ func factsOf(c *Connection, o strictjson.Document) profile.Connection {
 		if f.Class == profile.ExternalDatabase {
 			f.ScriptChangesEmail, f.ScriptChangesUsername, f.ScriptChangesPhone =
 				answers(o, "change_email"), answers(o, "change_username"), answers(o, "change_phone_number")
+			f.ScriptVerifiesEmail = answers(o, "verify")
 		}
 	}
 	return f

@@ -109,7 +109,7 @@ var databaseOptions = []schema.Property{
 		),
 	},
 	{
-		Name: "customScripts", Types: obj | orNull, Closed: true, Description: "A map of scripts used to integrate with a custom database.",
+		Name: "customScripts", Types: obj | orNull, Description: "A map of scripts used to integrate with a custom database.",
 		Members: scripts(actions...),
 	},
 	closed(schema.Property{

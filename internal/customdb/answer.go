@@ -2,7 +2,6 @@ package customdb
 
 import (
 	"encoding/json"
-	"math"
 
 	"mangrove/internal/profile"
 	"mangrove/internal/strictjson"
@@ -36,7 +35,7 @@ func PasswordResetAt(answer json.RawMessage) int64 {
 		return 0
 	}
 	const latest = 253402300799999 // the last millisecond of the year 9999
-	if math.IsNaN(at.Reset) || at.Reset <= 0 || at.Reset > latest {
+	if at.Reset <= 0 || at.Reset > latest {
 		return 0
 	}
 	return int64(at.Reset) * 1000

@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 )
 
 // State is what is known of somebody who has not migrated.
@@ -28,12 +29,18 @@ type Note struct {
 	State State
 	// Migrated: this request has made the user.
 	Migrated bool
+	// Graves are those that a deleted user of the same id or identifiers would have. Where
+	// one of them is there nothing is kept, and what the note belongs to fails: ErrBuried.
+	Graves []string
 	// Compared: both stores were asked, in shadow mode.
 	Compared bool
 	// Reason is why, in words for the operator; empty where all is well.
 	Reason string
 	At     int64 // microseconds
 }
+
+// ErrBuried is of a change that would bring back somebody who was deleted here.
+var ErrBuried = errors.New("the person was deleted here")
 
 // Progress of a migration. Known, Failing and Differing are people who are in that
 // state now; the others count what happened.

@@ -21,10 +21,23 @@ type Listed struct {
 // UserBlocks are the blocks of a user. enabled: none while nothing would be
 // refused. Errors: user.ErrNotFound.
 func (s *Service) UserBlocks(ctx context.Context, id user.ID, enabled bool) ([]Listed, error) {
-	if _, err := s.Users.View(ctx, id); err != nil {
+	u, err := s.Users.User(ctx, id)
+	if err != nil {
 		return nil, err
 	}
-	return s.blocks(ctx, []string{string(id)}, "", enabled)
+	var all []Listed
+	for subject, name := range u.Subjects() {
+		list, err := s.blocks(ctx, []string{subject}, name, enabled)
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range list {
+			if !slices.Contains(all, l) {
+				all = append(all, l)
+			}
+		}
+	}
+	return all, nil
 }
 
 // IdentifierBlocks are the blocks of whoever, or of nobody, signs in by a name.
@@ -83,8 +96,7 @@ func (s *Service) subjects(ctx context.Context, identifier string) ([]string, er
 	}
 	var subjects []string
 	for _, c := range list {
-		names := user.Names(c.SignInKinds(), identifier)
-		for _, n := range names {
+		for _, n := range user.Names(c.SignInKinds(), identifier) {
 			u, err := s.Users.UserByIdentifier(ctx, c.ID, n.Kind, n.Value)
 			if err == nil {
 				subjects = append(subjects, string(u.ID))
@@ -92,22 +104,23 @@ func (s *Service) subjects(ctx context.Context, identifier string) ([]string, er
 				return nil, err
 			}
 		}
-		name := user.Fold(user.ByUsername, identifier)
-		if len(names) > 0 {
-			name = names[0].Value
-		}
-		subjects = append(subjects, nobody(c.ID, name))
+		subjects = append(subjects, nobody(c.ID, user.Called(c.SignInKinds(), identifier)))
 	}
 	return subjects, nil
 }
 
 // ReleaseUser ends the blocks of a user. Errors: user.ErrNotFound.
 func (s *Service) ReleaseUser(ctx context.Context, id user.ID, by audit.Event) error {
-	if _, err := s.Users.View(ctx, id); err != nil {
+	u, err := s.Users.User(ctx, id)
+	if err != nil {
 		return err
 	}
+	var subjects []string
+	for subject := range u.Subjects() {
+		subjects = append(subjects, subject)
+	}
 	by.Description, by.UserID = "Unblock a user", string(id)
-	return s.release(ctx, []string{string(id)}, by)
+	return s.release(ctx, subjects, by)
 }
 
 // ReleaseIdentifier ends the blocks of a name; none is no error.

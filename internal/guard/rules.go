@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mangrove/internal/tenant"
+	"mangrove/internal/user"
 )
 
 // Memory is how long failures count after the last one; a block ends with them.
@@ -83,12 +84,8 @@ func allowed(list []string, address string) bool {
 	return false
 }
 
-// nobody is the subject of a name that is nobody's at a connection: people type
-// passwords into the wrong field, so that the name itself is not kept. A user id
-// has a bar in it and a digest none.
-func nobody(connectionID, identifier string) string {
-	return digest(connectionID, identifier)
-}
+// nobody is the subject of a name that is nobody's at a connection.
+func nobody(connectionID, identifier string) string { return user.Stranger(connectionID, identifier) }
 
 func digest(parts ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x00")))

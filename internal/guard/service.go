@@ -167,7 +167,7 @@ func (s *Service) Wrong(ctx context.Context, t user.Attempt, a user.Admission, e
 
 // Return takes an attempt back.
 func (s *Service) Return(ctx context.Context, a user.Admission) error {
-	if a.Forgives == (user.Forgiveness{}) {
+	if f := a.Forgives; f.Subject == "" && f.Refund == 0 {
 		return nil
 	}
 	return s.Store.Forgive(ctx, a.Forgives)

@@ -11,7 +11,9 @@ import (
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
+	"mangrove/internal/customdb"
 	"mangrove/internal/guard"
+	"mangrove/internal/opt"
 	"mangrove/internal/profile"
 	"mangrove/internal/store"
 	"mangrove/internal/store/storetest"
@@ -185,6 +187,63 @@ func TestReleases(t *testing.T) {
 		}
 		if _, err := p.guard.UserBlocks(ctx, "auth0|nobody", false); !errors.Is(err, user.ErrNotFound) {
 			t.Errorf("of nobody: %v", err)
+		}
+	})
+}
+
+// elsewhere is an external store of one person, who has many names there.
+type elsewhere struct{}
+
+func (elsewhere) Run(_ context.Context, _ *connection.Connection, call customdb.Call) (customdb.Answer, error) {
+	switch {
+	case call.Action == customdb.Login && profile.TextOf(call.Arg(customdb.ArgPassword)) != password:
+		return customdb.Answer{}, &customdb.Failure{Kind: customdb.Wrong}
+	case call.Action == customdb.Login, call.Action == customdb.GetUser:
+		return customdb.Answer{Value: json.RawMessage(`{"user_id":"7","email":"Kai@shop.example"}`)}, nil
+	}
+	return customdb.Answer{Value: profile.Bool(true)}, nil
+}
+
+// Of people of an external store, whom only that knows by name, blocks are listed and
+// released all the same, and end with their password.
+func TestBlocksElsewhere(t *testing.T) {
+	onEngines(t, func(t *testing.T, p *post) {
+		ctx := t.Context()
+		p.External, p.settings.BruteForce.MaxAttempts = elsewhere{}, 3
+		p.own = &connection.Connection{
+			ID: "con_2", Name: "Shop", Strategy: "auth0", Extra: json.RawMessage(`{}`), EnabledClients: []string{"c"}, Realms: []string{"Shop"}, Version: 1,
+			Options: json.RawMessage(`{"enabledDatabaseCustomization":true,"customScripts":{"login":"x","get_user":"x","change_password":"x"}}`),
+		}
+		if err := p.store.CreateConnection(ctx, p.own, audit.Event{}); err != nil {
+			t.Fatal(err)
+		}
+		const id, who = "auth0|7", "kai@SHOP.example"
+		if err := p.signIn(ctx, who, password); err != nil {
+			t.Fatal(err)
+		}
+		for name, release := range map[string]func() error{
+			"by id": func() error { return p.guard.ReleaseUser(ctx, id, audit.Event{}) },
+			"by another password": func() error {
+				_, err := p.Patch(ctx, id, user.PatchRequest{Password: opt.Of("a password of another kind 9")}, user.Actor{})
+				return err
+			},
+		} {
+			for range 3 {
+				_ = p.signIn(ctx, who, "wrong")
+			}
+			if err := p.signIn(ctx, who, password); !errors.Is(err, user.ErrAccountLocked) {
+				t.Fatalf("%s: not blocked: %v", name, err)
+			}
+			list, err := p.guard.UserBlocks(ctx, id, true)
+			if err != nil || len(list) != 1 || list[0] != (guard.Listed{Identifier: "kai@shop.example", Address: "203.0.113.4", Connection: "Shop"}) {
+				t.Errorf("%s: listed %+v, %v", name, list, err)
+			}
+			if err := release(); err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if err := p.signIn(ctx, who, password); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	})
 }

@@ -89,3 +89,46 @@ func TestPagesOfAnExternalStore(t *testing.T) {
 		t.Fatalf("%d %s", a.status, a.body)
 	}
 }
+
+// What a login script refuses: the words of an UnauthorizedError are for the application,
+// those of a ValidationError for the tenant log, and both are refusals, no breakdown.
+func TestSignInRefusedElsewhere(t *testing.T) {
+	for _, mode := range []struct {
+		about string
+		moves bool
+	}{{"external store", false}, {"import mode", true}} {
+		t.Run(mode.about, func(t *testing.T) {
+			r := newRig(t)
+			r.connect(databaseID, "db", "auth0", map[string]any{
+				"enabledDatabaseCustomization": true, "import_mode": mode.moves, "customScripts": map[string]any{"login": "x", "get_user": "x"},
+			}, `{}`)
+			shop := answering{}
+			r.users.External = shop
+			form := url.Values{"username": {"bo@shop.example"}, "password": {"Correct-horse-4-battery"}}
+			for _, row := range []struct {
+				about string
+				said  *customdb.Failure
+			}{
+				{"a ValidationError", &customdb.Failure{Kind: customdb.Invalid, Code: "too-old", Message: "Too old."}},
+				{"of a sign-up's code", &customdb.Failure{Kind: customdb.Invalid, Code: "user_exists", Message: "Too old."}},
+				{"of no code", &customdb.Failure{Kind: customdb.Invalid, Message: "Too old."}},
+			} {
+				shop[customdb.Login] = row.said
+				b := r.browser()
+				a := b.post(action(t, b.get("/authorize").body), form)
+				a.wantPage(t, http.StatusBadRequest, "Something you entered cannot be used.")
+				if !strings.Contains(a.body, "<form") || strings.Contains(a.body, "Too old") {
+					t.Errorf("%s: %s", row.about, a.body)
+				}
+				if e := r.events[len(r.events)-1]; e.Type != audit.LoginFailed || e.Description != "Too old." {
+					t.Errorf("%s: recorded %+v", row.about, e)
+				}
+			}
+			shop[customdb.Login] = &customdb.Failure{Kind: customdb.Unauthorized, Message: "Not today."}
+			b := r.browser()
+			if a := b.post(action(t, b.get("/authorize").body), form); a.app.Get("error") != "unauthorized" || a.app.Get("error_description") != "Not today." {
+				t.Errorf("%d %s %s", a.status, a.app, a.body)
+			}
+		})
+	}
+}

@@ -87,8 +87,11 @@ func (f *Flow) checkPassword(both bool) submitted {
 			if why, ok := elsewhereRefusal(*way, err); ok {
 				return f.end(w, r, p, why)
 			}
-			if err != nil {
+			if err != nil && !refusedElsewhere(err) {
 				return err
+			}
+			if err != nil {
+				problem, status = page.InvalidInput, http.StatusBadRequest
 			}
 			return f.askPassword(w, r, status, p, o, identifier, problem, both)
 		}

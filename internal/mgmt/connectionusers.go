@@ -1,6 +1,7 @@
 package mgmt
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -40,7 +41,7 @@ func (a *api) deleteConnectionUser(w http.ResponseWriter, r *http.Request, by *c
 	}
 	for range 3 {
 		// Whoever takes over the e-mail between the look and the deletion stays.
-		err = a.deleteByEmail(r, by, c, strings.ToLower(email))
+		err = a.deleteByEmail(r, by, c, email)
 		if !errors.Is(err, user.ErrStale) {
 			break
 		}
@@ -52,11 +53,18 @@ func (a *api) deleteConnectionUser(w http.ResponseWriter, r *http.Request, by *c
 	return nil
 }
 
-func (a *api) deleteByEmail(r *http.Request, by *caller, c *connection.Connection, email string) error {
-	u, err := a.UserStore.UserByIdentifier(r.Context(), c.ID, user.ByEmail, email)
-	if c.Class() == profile.ExternalDatabase { // which alone knows whose address it is
-		u, _, err = a.Users.Newcomer(r.Context(), c, email)
+// byEmail is whoever has the address at the connection. Of an external store only that
+// knows, and whether capitals are others.
+func (a *api) byEmail(ctx context.Context, c *connection.Connection, email string) (*user.User, error) {
+	if c.Class() == profile.ExternalDatabase {
+		u, _, err := a.Users.Newcomer(ctx, c, email)
+		return u, err
 	}
+	return a.UserStore.UserByIdentifier(ctx, c.ID, user.ByEmail, strings.ToLower(email))
+}
+
+func (a *api) deleteByEmail(r *http.Request, by *caller, c *connection.Connection, email string) error {
+	u, err := a.byEmail(r.Context(), c, email)
 	if errors.Is(err, user.ErrNotFound) {
 		return nil
 	}

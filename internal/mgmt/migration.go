@@ -50,7 +50,9 @@ func (a *api) customDatabase(r *http.Request) (*connection.Connection, error) {
 }
 
 // migrationProgress is GET /connections/{id}/migration.
-func (a *api) migrationProgress(w http.ResponseWriter, r *http.Request, _ *caller) error {
+//
+// What the old store said last may name a person, which is for whoever may read people.
+func (a *api) migrationProgress(w http.ResponseWriter, r *http.Request, by *caller) error {
 	c, err := a.customDatabase(r)
 	if err != nil {
 		return err
@@ -58,6 +60,9 @@ func (a *api) migrationProgress(w http.ResponseWriter, r *http.Request, _ *calle
 	p, err := a.Migrations.Progress(r.Context(), c.ID)
 	if err != nil {
 		return err
+	}
+	if !by.has(readUsers) {
+		p.LastError = ""
 	}
 	return shown(w, progressJSON(customdb.OptionsOf(c), p, c.Class() == profile.ImportDatabase))
 }
@@ -78,7 +83,7 @@ func progressJSON(options *customdb.Options, p customdb.Progress, migrates bool)
 		name string
 		n    int64
 	}{
-		{"migrated", p.Migrated}, {"known", p.Known}, {"failing", p.Failing}, {"differing", p.Differing},
+		{"migrated", p.Migrated}, {"seen", p.Migrated + p.Known + p.Differing}, {"known", p.Known}, {"failing", p.Failing}, {"differing", p.Differing},
 		{"compared", p.Compared}, {"same", p.Same}, {"deleted", p.Deleted},
 	} {
 		o.raw(count.name, strconv.AppendInt(nil, count.n, 10))
@@ -87,7 +92,9 @@ func progressJSON(options *customdb.Options, p customdb.Progress, migrates bool)
 	o.time("first_at", p.FirstAt)
 	o.time("last_migration", p.LastMigration)
 	if p.LastErrorAt != 0 {
-		o.text("last_error", p.LastError)
+		if p.LastError != "" {
+			o.text("last_error", p.LastError)
+		}
 		o.time("last_error_at", p.LastErrorAt)
 	}
 	return o.end()
@@ -155,7 +162,7 @@ var (
 			{Name: "limit", Types: schema.Integer, Min: 1, Max: user.PullLimit, Description: "People of the page"},
 			{
 				Name: "identifiers", Types: schema.Array, Min: 1, Max: user.PullLimit, Description: "The people to pull, instead of a page",
-				Items: &schema.Property{Types: schema.String, Min: 1, Max: 255},
+				Items: &schema.Property{Types: schema.String, Min: 1, Max: user.PullNameLimit},
 			},
 			{Name: "without_password", Types: schema.Boolean, Description: "Take people whose password hash is not known, too"},
 		},

@@ -52,7 +52,7 @@ func TestMigrationProgress(t *testing.T) {
 		reads, people := w.machine(t, "read:connections"), w.machine(t, "read:users")
 		rec := w.call(t, "GET", path+"/migration", reads, "")
 		answers(t, rec, http.StatusOK, []string{
-			`{"mode":"shadow","actions":{"login":"script","get_user":"script","list":"script"},"migrated":0,"known":0,"failing":0,"differing":0,"compared":0,"same":0,"deleted":0,"truncated":false}`,
+			`{"mode":"shadow","actions":{"login":"script","get_user":"script","list":"script"},"migrated":0,"seen":0,"known":0,"failing":0,"differing":0,"compared":0,"same":0,"deleted":0,"truncated":false}`,
 		}, nil)
 
 		for i, name := range []string{"ann", "ben", "carl"} {
@@ -61,11 +61,13 @@ func TestMigrationProgress(t *testing.T) {
 		}
 		must(t, w.store.Note(t.Context(), customdb.Note{ConnectionID: id, Name: "dora", State: customdb.Known, At: at}))
 		must(t, w.store.Note(t.Context(), customdb.Note{ConnectionID: id, Name: "ann", Migrated: true, At: at + 9000}))
-		rec = w.call(t, "GET", path+"/migration", reads, "")
-		answers(t, rec, http.StatusOK, []string{
-			`"migrated":1,"known":1,"failing":2,`, `"first_at":"` + iso(at) + `"`, `"last_migration":"` + iso(at+9000) + `"`,
-			`"last_error":"no carl","last_error_at":"` + iso(at+2000) + `"`,
-		}, nil)
+		for _, row := range []struct{ scope, lastError string }{{"read:connections", ""}, {"read:connections read:users", `"last_error":"no carl",`}} {
+			rec = w.call(t, "GET", path+"/migration", w.machine(t, row.scope), "")
+			answers(t, rec, http.StatusOK, []string{
+				`"migrated":1,"seen":2,"known":1,"failing":2,`, `"first_at":"` + iso(at) + `"`,
+				`"last_migration":"` + iso(at+9000) + `",` + row.lastError + `"last_error_at":"` + iso(at+2000) + `"`,
+			}, map[bool][]string{true: {"carl"}}[row.lastError == ""])
+		}
 
 		rec = w.call(t, "GET", path+"/migration/people?take=2", people, "")
 		answers(t, rec, http.StatusOK, []string{`{"people":[{"name":"ben","state":"failing","reason":"no ben","at":"` + iso(at+1000) + `"},{"name":"carl",`, `"next":"`}, []string{"dora"})

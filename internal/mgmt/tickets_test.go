@@ -10,6 +10,7 @@ import (
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
+	"mangrove/internal/customdb"
 	"mangrove/internal/job"
 	"mangrove/internal/profile"
 	"mangrove/internal/ticket"
@@ -287,4 +288,45 @@ func TestVerifyEmailMember(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A ticket by connection and address is for the identity that has them there, and for no
+// other of the same user (security.md 10): a secondary has none, so it is refused.
+func TestPasswordTicketOfASecondary(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		const there = `{"user_id":"7","email":"cy@shop.example"}`
+		path := w.legacy(t, "Ext", `{"enabledDatabaseCustomization":true,"customScripts":{"login":"x","get_user":"x"}}`,
+			func(*connection.Connection, customdb.Call) (customdb.Answer, error) {
+				return customdb.Answer{Value: profile.Value(there)}, nil
+			})
+		extID := strings.TrimPrefix(path, "/connections/")
+		ext, err := w.store.Connection(t.Context(), extID)
+		must(t, err)
+		must(t, second(w.api.Users.Authenticate(t.Context(), ext, "cy@shop.example", "x", user.Actor{IP: "192.0.2.1"})))
+		all := w.machine(t, "create:users update:users read:users create:user_tickets")
+		answers(t, w.call(t, "POST", "/users", all, `{"connection":"Users","user_id":"bea","email":"bea@example.com","password":"another good password 9"}`), 201, nil, nil)
+		for _, id := range []string{"bea", "7"} {
+			answers(t, w.call(t, "POST", "/users/auth0%7Cann/identities", all, `{"provider":"auth0","user_id":"`+id+`"}`), 201, nil, nil)
+		}
+		before := w.stored(t, w.ann)
+		const refused = `"message":"The user's main connection does not support this operation.","errorCode":"operation_not_supported"`
+		for _, row := range []struct {
+			about, connection, email string
+			status                   int
+			has                      string
+		}{
+			{"the primary", usersID, "ann@example.com", 201, `{"ticket":"`},
+			{"a secondary of the same connection", usersID, "bea@example.com", 400, refused},
+			{"a secondary of an external store", extID, "cy@shop.example", 400, refused},
+			{"an address of another connection", usersID, "cy@shop.example", 404, "inexistent_user"},
+		} {
+			rec := w.call(t, "POST", "/tickets/password-change", all, `{"connection_id":"`+row.connection+`","email":"`+row.email+`"}`)
+			if rec.Code != row.status || !strings.Contains(rec.Body.String(), row.has) {
+				t.Errorf("%s: %d %s", row.about, rec.Code, rec.Body)
+			}
+		}
+		if after := w.stored(t, w.ann); after != before {
+			t.Errorf("asking for tickets changed\n%s to\n%s", before, after)
+		}
+	})
 }

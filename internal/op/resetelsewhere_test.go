@@ -1,6 +1,7 @@
 package op
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -40,7 +41,7 @@ func TestChangePasswordElsewhere(t *testing.T) {
 			name := "Shop" + string(rune('a'+i))
 			w.customized(t, name, row.options, s)
 			var work []func()
-			w.tickets.Later = func(fn func()) { work = append(work, fn) }
+			w.tickets.Later = func(ctx context.Context, fn func(context.Context)) { work = append(work, func() { fn(ctx) }) }
 			rec := w.send(t, "POST", "/dbconnections/change_password", `{"client_id":"`+webApp+`","connection":"`+name+`","email":"bo@shop.example"}`)
 			if rec.Code != 200 || rec.Body.String() != sentence || len(s.asked) != 0 || len(work) != 1 {
 				t.Fatalf("%d %s, asked %s", rec.Code, rec.Body, s.asked)

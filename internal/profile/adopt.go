@@ -11,19 +11,32 @@ import (
 // NotAllowed is why an identifier is dropped that the connection does not have.
 const NotAllowed = "not_allowed"
 
-var errNoIdentifier = errs.New(errs.Forbidden, "access_denied", "The old database knows the person by no identifier of this connection.")
+var errNoIdentifier = errs.New(errs.Forbidden, "access_denied", "The old database has no identifier of the person that a user of this connection can have.")
 
 // Adopt decides the profile of somebody who comes out of an old store into one of
 // ours (import mode; reference/connections.md §5.5). It is a first login of which
 // everything is kept, with these differences:
 //
 //   - E-mail and username are kept in lower case, as those of every user of ours.
-//   - A username or a phone number that users of the connection do not have is dropped.
+//   - A username or a phone number that users of the connection do not have is kept,
+//     unless it looks like an identifier of another kind: that is dropped. Names are unique:
+//     who cannot have one for that reason comes without it (AdoptBare).
 //   - There must be an identifier, or the person could not sign in again. Neither its
 //     form nor which one there is matters: what was good for years is not refused now.
 //
 // From then on the profile is edited like any other of ours.
 func Adopt(c Connection, cl Claims, src Source, d Defaults) Outcome {
+	return adopt(c, cl, src, d, func(ch Change) bool {
+		return c.foreign(ch.Name) && ch.Name == Username && strings.ContainsAny(TextOf(ch.Value), "@+")
+	})
+}
+
+// AdoptBare is Adopt without the identifiers that users of the connection do not have.
+func AdoptBare(c Connection, cl Claims, src Source, d Defaults) Outcome {
+	return adopt(c, cl, src, d, func(ch Change) bool { return c.foreign(ch.Name) })
+}
+
+func adopt(c Connection, cl Claims, src Source, d Defaults, unwanted func(Change) bool) Outcome {
 	if err := cl.Check(); err != nil {
 		return Outcome{Refusal: err}
 	}
@@ -34,11 +47,11 @@ func Adopt(c Connection, cl Claims, src Source, d Defaults) Outcome {
 	l := login{Connection: c, src: src, first: true}
 	l.hear(cl)
 	l.said = slices.DeleteFunc(l.said, func(ch Change) bool {
-		foreign := ch.Name == Username && !c.hasUsernames() || (ch.Name == PhoneNumber || ch.Name == PhoneVerified) && !c.hasPhones()
-		if foreign {
+		drop := unwanted(ch)
+		if drop {
 			l.drop(ch.Name, NotAllowed)
 		}
-		return foreign
+		return drop
 	})
 	for i, ch := range l.said {
 		l.said[i].Value = stored(c, ch.Name, ch.Value)
@@ -47,10 +60,22 @@ func Adopt(c Connection, cl Claims, src Source, d Defaults) Outcome {
 	l.prove(&next)
 	l.makeUp(&next, d)
 	l.bring(&next, cl.Local)
-	if !signable(next.Profile) {
+	if !next.Has(Email) && (!next.Has(Username) || c.foreign(Username)) && (!next.Has(PhoneNumber) || c.foreign(PhoneNumber)) {
 		return Outcome{Refusal: errNoIdentifier, Dropped: l.dropped}
 	}
 	return Outcome{Action: Created, Profile: next.Profile, Changed: Diff(l.before, next.Profile), Dropped: l.dropped}
+}
+
+// foreign reports an identifier, or the proof of one, that users of the connection do not
+// have.
+func (c Connection) foreign(name string) bool {
+	return name == Username && !c.hasUsernames() || (name == PhoneNumber || name == PhoneVerified) && !c.hasPhones()
+}
+
+// HasForeign reports whether the profile has an identifier that users of the connection
+// do not have.
+func HasForeign(c Connection, p Profile) bool {
+	return p.Has(Username) && c.foreign(Username) || p.Has(PhoneNumber) && c.foreign(PhoneNumber)
 }
 
 func (l *login) drop(name, why string) {

@@ -39,6 +39,7 @@ func TestAdopt(t *testing.T) {
 		claims  Claims
 		want    map[string]string // nil: refused
 		dropped []Dropped
+		keep    bool
 	}{
 		{"everything that the old store has", plain, claimsOf(
 			"email", `"Kai@Shop.example"`, "email_verified", "true", "name", `"Kai Aho"`, "given_name", `"Kai"`, "family_name", `"Aho"`,
@@ -46,28 +47,37 @@ func TestAdopt(t *testing.T) {
 			map[string]string{
 				"email": `"kai@shop.example"`, "email_verified": "true", "name": `"Kai Aho"`, "given_name": `"Kai"`, "family_name": `"Aho"`,
 				"nickname": `"kai"`, "picture": picture, "loyalty_tier": `"gold"`, "user_metadata": `{"lang":"fi"}`, "app_metadata": `{"plan":"full"}`,
-			}, nil},
+			}, nil, true},
 		{"what is missing is made up, once", plain, claimsOf("email", `"kai@shop.example"`, "picture", picture),
 			map[string]string{
 				"email": `"kai@shop.example"`, "email_verified": "false", "name": `"kai@shop.example"`, "nickname": `"kai"`, "picture": picture,
-			}, nil},
+			}, nil, true},
 		{"identifiers that the connection does not have", plain, claimsOf("email", `"kai@shop.example"`, "username", `"kai"`, "phone_number", `"+358401234567"`, "phone_verified", "true", "name", `"K"`, "nickname", `"k"`, "picture", picture),
 			map[string]string{"email": `"kai@shop.example"`, "email_verified": "false", "name": `"K"`, "nickname": `"k"`, "picture": picture},
-			[]Dropped{{"phone_number", NotAllowed}, {"phone_verified", NotAllowed}, {"username", NotAllowed}}},
+			[]Dropped{{"phone_number", NotAllowed}, {"phone_verified", NotAllowed}, {"username", NotAllowed}}, false},
+		{"the same, kept", plain, claimsOf("email", `"kai@shop.example"`, "username", `"Kai"`, "phone_number", `"+358401234567"`, "phone_verified", "true", "name", `"K"`, "nickname", `"k"`, "picture", picture),
+			map[string]string{"email": `"kai@shop.example"`, "email_verified": "false", "username": `"kai"`, "phone_number": `"+358401234567"`, "phone_verified": "true", "name": `"K"`, "nickname": `"k"`, "picture": picture}, nil, true},
+		{"a username that looks like an address", plain, claimsOf("email", `"kai@shop.example"`, "username", `"kim@shop.example"`, "name", `"K"`, "nickname", `"k"`, "picture", picture),
+			map[string]string{"email": `"kai@shop.example"`, "email_verified": "false", "name": `"K"`, "nickname": `"k"`, "picture": picture}, []Dropped{{"username", NotAllowed}}, true},
+		{"nothing but a username that nobody signs in by", plain, claimsOf("username", `"kai"`), nil, nil, true},
 		{"identifiers that it has, whatever their length", named, claimsOf("username", `"Kai-Who-Has-Been-Here-For-Ever"`, "phone_number", `"+358401234567"`, "name", `"K"`, "nickname", `"k"`, "picture", picture),
 			map[string]string{
 				"username": `"kai-who-has-been-here-for-ever"`, "phone_number": `"+358401234567"`, "phone_verified": "false", "name": `"K"`, "nickname": `"k"`, "picture": picture,
-			}, nil},
-		{"no identifier", plain, claimsOf("name", `"K"`), nil, nil},
+			}, nil, true},
+		{"no identifier", plain, claimsOf("name", `"K"`), nil, nil, true},
 		{"values of the wrong type are not said", plain, claimsOf("email", `"kai@shop.example"`, "email_verified", `"yes"`, "name", "7", "nickname", `"k"`, "picture", picture, "blocked", `"no"`, "user_metadata", `"x"`, "app_metadata", `{"a.b":1}`),
 			map[string]string{"email": `"kai@shop.example"`, "email_verified": "false", "name": `"kai@shop.example"`, "nickname": `"k"`, "picture": picture},
-			[]Dropped{{"app_metadata", "NOT_PASSED"}, {"blocked", "INVALID_TYPE"}, {"email_verified", "INVALID_TYPE"}, {"name", "INVALID_TYPE"}, {"user_metadata", "INVALID_TYPE"}}},
+			[]Dropped{{"app_metadata", "NOT_PASSED"}, {"blocked", "INVALID_TYPE"}, {"email_verified", "INVALID_TYPE"}, {"name", "INVALID_TYPE"}, {"user_metadata", "INVALID_TYPE"}}, true},
 		{"the server's own members", plain, claimsOf("email", `"kai@shop.example"`, "roles", `["admin"]`, "identities", "[]", "password", `"x"`, "name", `"K"`, "nickname", `"k"`, "picture", picture, "blocked", "true"),
-			map[string]string{"email": `"kai@shop.example"`, "email_verified": "false", "name": `"K"`, "nickname": `"k"`, "picture": picture, "blocked": "true"}, nil},
+			map[string]string{"email": `"kai@shop.example"`, "email_verified": "false", "name": `"K"`, "nickname": `"k"`, "picture": picture, "blocked": "true"}, nil, true},
 	}
 	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			out := Adopt(row.c, row.claims, scriptSource, Defaults{})
+			decide := AdoptBare
+			if row.keep {
+				decide = Adopt
+			}
+			out := decide(row.c, row.claims, scriptSource, Defaults{})
 			if row.want == nil {
 				if out.Action != Refused || out.Refusal == nil {
 					t.Fatalf("not refused: %+v", out)

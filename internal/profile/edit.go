@@ -213,7 +213,7 @@ var (
 )
 
 // verifiesEmail: the script that changes the e-mail of an external user is also
-// what carries its verification there.
+// what carries its verification there; that of an address as it is, verify does, too.
 func verifiesEmail(b *patch) error {
 	switch {
 	case !b.has(EmailVerified):
@@ -222,10 +222,15 @@ func verifiesEmail(b *patch) error {
 		return unsupported("Email verification is not supported for enterprise users.")
 	case b.Class == PasswordlessSMS:
 		return unsupported("Email verification is not supported for passwordless sms users.")
-	case b.Class == ExternalDatabase && !b.ScriptChangesEmail:
+	case b.Class == ExternalDatabase && !b.ScriptChangesEmail && !(b.ScriptVerifiesEmail && b.proves()):
 		return errNoEmailScript
 	}
 	return nil
+}
+
+// proves: the e-mail counts as verified from now on.
+func (b *patch) proves() bool {
+	return !slices.ContainsFunc(b.in, func(ch Change) bool { return ch.Name == EmailVerified && string(ch.Value) != "true" })
 }
 
 func editsPhone(b *patch) error {

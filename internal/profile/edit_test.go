@@ -19,6 +19,8 @@ func TestEdit(t *testing.T) {
 	password := EditOptions{Password: true}
 	secondary := EditOptions{Secondary: true}
 	off := func(c *Connection) { c.Disabled = true }
+	verifies := func(c *Connection) { c.ScriptVerifiesEmail = true }
+	unproved := strings.Replace(ada, "true", "false", 1)
 
 	for _, row := range []struct {
 		about   string
@@ -104,6 +106,10 @@ func TestEdit(t *testing.T) {
 		{"enterprise user", mode(okta, FirstLogin), ada, `{"email_verified":false}`, EditOptions{}, "", "operation_not_supported: Email verification is not supported for enterprise users."},
 		{"sms user", bySMS, `{"phone_number":"+1"}`, `{"email_verified":true}`, EditOptions{}, "", "operation_not_supported: Email verification is not supported for passwordless sms users."},
 		{"external user", external, ada, `{"email_verified":false}`, EditOptions{}, "", "operation_not_supported: change_email script does not exist"},
+		{"external user, proved", external, unproved, `{"email_verified":true}`, EditOptions{}, "", "operation_not_supported: change_email script does not exist"},
+		{"external user, proved, by verify", with(external, verifies), unproved, `{"email_verified":true}`, EditOptions{}, ada, ""},
+		{"external user, no longer proved, by verify", with(external, verifies), ada, `{"email_verified":false}`, EditOptions{}, "", "operation_not_supported: change_email script does not exist"},
+		{"external user, another address, by verify", with(external, verifies), ada, `{"email":"b@example.test","email_verified":true}`, EditOptions{}, "", "operation_not_supported: change_email script does not exist"},
 		{"not nullable", db, ada, `{"email_verified":null}`, EditOptions{}, "", "Payload validation error: 'Expected type boolean but found type null' on property email_verified (Whether this email address is verified (true) or unverified (false). If set to false the user will not receive a verification email unless `verify_email` is set to true)."},
 		{"text is no boolean", db, ada, `{"email_verified":"true"}`, EditOptions{}, "", "Payload validation error: 'Expected type boolean but found type string' on property email_verified (Whether this email address is verified (true) or unverified (false). If set to false the user will not receive a verification email unless `verify_email` is set to true)."},
 

@@ -59,6 +59,7 @@ func randomConnection(r *rand.Rand) Connection {
 	c.Sync = modes[r.IntN(4)]
 	c.Disabled = r.IntN(8) == 0
 	c.ScriptChangesEmail, c.ScriptChangesUsername, c.ScriptChangesPhone = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0
+	c.ScriptVerifiesEmail = r.IntN(2) == 0
 	if r.IntN(3) == 0 {
 		c.SyncOf = map[string]Sync{lawNames[r.IntN(len(lawNames))]: modes[r.IntN(4)], Email: modes[r.IntN(4)]}
 	}

@@ -62,6 +62,8 @@ type Connection struct {
 	// ScriptChangesEmail, ScriptChangesUsername, ScriptChangesPhone: an external database
 	// that has the action for it (change_email, …), whoever carries it.
 	ScriptChangesEmail, ScriptChangesUsername, ScriptChangesPhone bool
+	// ScriptVerifiesEmail: it has verify, which says that an address is proved.
+	ScriptVerifiesEmail bool
 }
 
 // UsernameRule says whether users of a database have usernames and of what form.

@@ -15,7 +15,6 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -54,10 +53,7 @@ func crashScale(t *testing.T) (kills, users int) {
 // count, no row twice.
 func TestKill9(t *testing.T) {
 	kills, users := crashScale(t)
-	bin := filepath.Join(t.TempDir(), "mangrove")
-	if out, err := exec.Command("go", "build", "-o", bin, "mangrove/cmd/mangrove").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	bin := builtProgram(t)
 	for _, engine := range storetest.Engines(t) {
 		t.Run(engine, func(t *testing.T) {
 			c := newCrashRig(t, bin, storetest.EmptyURL(t, engine))

@@ -1,6 +1,9 @@
 package server
 
-import "sync"
+import (
+	"context"
+	"sync"
+)
 
 // laterMost bounds the work that goes on after its answer.
 const laterMost = 64
@@ -10,22 +13,39 @@ const laterMost = 64
 type later struct {
 	slots   chan struct{}
 	running sync.WaitGroup
+	over    context.Context // ends the work that is under way
+	cut     context.CancelFunc
 }
 
-func newLater() *later { return &later{slots: make(chan struct{}, laterMost)} }
+func newLater() *later {
+	l := &later{slots: make(chan struct{}, laterMost)}
+	l.over, l.cut = context.WithCancel(context.Background())
+	return l
+}
 
-// do runs work beside its caller; where too much is running, the caller waits.
-func (l *later) do(work func()) {
-	l.slots <- struct{}{}
+// do runs work beside its caller; where too much is running, the caller waits, and
+// whoever gives up meanwhile is left out. The work does not end with ctx.
+func (l *later) do(ctx context.Context, work func(ctx context.Context)) {
+	select {
+	case l.slots <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
 	l.running.Go(func() {
 		defer func() { <-l.slots }()
-		work()
+		ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+		defer stop()
+		defer context.AfterFunc(l.over, stop)()
+		work(ctx)
 	})
 }
 
-// wait returns when all of it is done. Of a server that was not wired there is none.
-func (l *later) wait() {
-	if l != nil {
-		l.running.Wait()
+// finish returns when all of it is done; what is not when limit ends is cut off. Of a
+// server that was not wired there is none.
+func (l *later) finish(limit context.Context) {
+	if l == nil {
+		return
 	}
+	defer context.AfterFunc(limit, l.cut)()
+	l.running.Wait()
 }

@@ -57,10 +57,12 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	select {
 	case err = <-failed: // the listener broke
 	case <-ctx.Done():
+	}
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	if err == nil {
 		s.stopping.Store(true)
 		s.log.Info("ending: finishing what was accepted")
-		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
-		defer cancel()
 		if err = srv.Shutdown(limited); errors.Is(err, context.DeadlineExceeded) {
 			s.log.Warn("requests that took too long were cut off")
 			err = srv.Close()
@@ -68,8 +70,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	stopWork()
 	background.Wait()
-	s.later.wait()
-	s.shadow.Wait()
+	s.later.finish(limited)
+	s.shadow.Finish(limited)
 	s.directories.Close()
 	s.databases.Close()
 	err = errors.Join(err, s.store.Close())

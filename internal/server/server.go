@@ -176,8 +176,8 @@ func (s *Server) Authority() (a Authority, ok bool) {
 // closes by itself.
 func (s *Server) Close() error {
 	s.directories.Close()
-	s.later.wait()
-	s.shadow.Wait()
+	s.later.finish(context.Background())
+	s.shadow.Finish(context.Background())
 	s.databases.Close()
 	return s.store.Close()
 }

@@ -124,6 +124,12 @@ func noted(t tx, n *customdb.Note) error {
 	if n == nil {
 		return nil
 	}
+	// A deletion of the same identity has made this change wait, and is seen.
+	if found, err := lies(t, n.ConnectionID, n.Graves); err != nil {
+		return err
+	} else if found {
+		return customdb.ErrBuried
+	}
 	counts, name := tallies{}, notable(n.Name)
 	names := []string{name}
 	for _, alias := range n.Aliases {
@@ -290,16 +296,21 @@ func (s *Store) Stragglers(ctx context.Context, connectionID string, state custo
 
 // Buried reports whether one of the graves is there.
 func (s *Store) Buried(ctx context.Context, connectionID string, graves []string) (buried bool, err error) {
+	err = s.read(ctx, func(r reader) error {
+		buried, err = lies(r, connectionID, graves)
+		return err
+	})
+	return buried, err
+}
+
+// lies reports whether one of the graves is there.
+func lies(r reader, connectionID string, graves []string) (bool, error) {
 	if len(graves) == 0 {
 		return false, nil
 	}
 	marks, values := in(graves)
-	err = s.read(ctx, func(r reader) error {
-		var grave string
-		buried, err = one(r, selectGraves+marks+` LIMIT 1`, append(args(connectionID), values...), &grave)
-		return err
-	})
-	return buried, err
+	var grave string
+	return one(r, selectGraves+marks+` LIMIT 1`, append(args(connectionID), values...), &grave)
 }
 
 // graveKey names the row of meta that holds the key of graves, sealed.

@@ -156,6 +156,11 @@ func forgiven(t tx, f user.Forgiveness) error {
 			return err
 		}
 	}
+	for _, subject := range f.Names {
+		if err := t.send(nil, forgiveAll, subject); err != nil {
+			return err
+		}
+	}
 	return refunded(t, f)
 }
 

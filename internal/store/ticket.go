@@ -20,6 +20,7 @@ const (
 	selectTicket = `SELECT purpose, user_id, connection_id, subject, doc, used_at, expires_at, kept_until FROM tickets WHERE ticket_hash = ?`
 	// Of any number of calls one finds the ticket fresh.
 	useTicket    = `UPDATE tickets SET used_at = ? WHERE ticket_hash = ? AND used_at = 0 AND expires_at > ?`
+	returnTicket = `UPDATE tickets SET used_at = 0 WHERE ticket_hash = ? AND used_at = ?`
 	ticketIsUsed = `SELECT used_at FROM tickets WHERE ticket_hash = ? AND used_at <> 0`
 )
 
@@ -104,6 +105,16 @@ func takeTicket(t tx, r user.Redemption) error {
 		return user.ErrTicketUsed
 	}
 	return user.ErrTicketOver
+}
+
+// TakeTicket uses up a ticket.
+func (s *Store) TakeTicket(ctx context.Context, r user.Redemption) error {
+	return s.write(ctx, func(t tx) error { return takeTicket(t, r) })
+}
+
+// ReturnTicket undoes TakeTicket.
+func (s *Store) ReturnTicket(ctx context.Context, r user.Redemption) error {
+	return s.write(ctx, func(t tx) error { return t.send(nil, returnTicket, r.Ticket, r.At) })
 }
 
 // queueMail makes the job of a verification mail that a change asks for.

@@ -187,9 +187,10 @@ func (s *Store) whole(ctx context.Context, q string, a ...any) (u *user.User, er
 
 const selectUpstream = `SELECT claims, claims_at, tokens FROM identities WHERE connection_id = ? AND subject = ? AND user_id = ?`
 
-// upstreamData fills in claims and tokens. Users of ours have none to look for.
+// upstreamData fills in claims and tokens. Users of ours have none to look for, unless a
+// custom database told them.
 func (s *Store) upstreamData(r reader, u *user.User, id *user.Identity) error {
-	if ours(id.Provider) {
+	if ours(id.Provider) && !id.External && !id.Kept {
 		return nil
 	}
 	var claims, sealed []byte

@@ -214,7 +214,7 @@ func (s *Store) difference(old before, u *user.User, e user.Effect) (*change, er
 // sameShown reports whether what the users row keeps of an identity is the same.
 func sameShown(a, b user.Identity) bool {
 	return a.Provider == b.Provider && a.Connection == b.Connection && a.ConnectionID == b.ConnectionID && a.UserID == b.UserID &&
-		a.Subject == b.Subject && a.IsSocial == b.IsSocial && a.Password == b.Password && a.External == b.External && a.ProfileData.Equal(b.ProfileData)
+		a.Subject == b.Subject && a.IsSocial == b.IsSocial && a.Password == b.Password && a.External == b.External && a.Kept == b.Kept && a.ProfileData.Equal(b.ProfileData)
 }
 
 func sameIdentity(id *user.Identity) func(user.Identity) bool {

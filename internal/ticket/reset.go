@@ -58,10 +58,7 @@ func (s *Service) RequestReset(ctx context.Context, r ResetRequest) error {
 	}
 	names := user.Names(r.Connection.SignInKinds(), r.Identifier)
 	if s.Throttle != nil {
-		name := user.Fold(user.ByUsername, r.Identifier)
-		if len(names) > 0 {
-			name = names[0].Value
-		}
+		name := user.Called(r.Connection.SignInKinds(), r.Identifier)
 		if err := s.Throttle.ResetRequest(ctx, r.Actor.IP, r.Connection.ID, name); err != nil {
 			if errs.KindOf(err) == errs.TooMany {
 				return errors.Join(err, no(errs.From(err).Text))
@@ -75,8 +72,7 @@ func (s *Service) RequestReset(ctx context.Context, r ResetRequest) error {
 	if s.Later == nil || !customdb.OptionsOf(r.Connection).Has(customdb.GetUser) {
 		return s.mailReset(ctx, r, names, lifetime, e)
 	}
-	ctx = context.WithoutCancel(ctx)
-	s.Later(func() {
+	s.Later(ctx, func(ctx context.Context) {
 		_ = s.mailReset(ctx, r, names, lifetime, e) // nobody waits for it; they ask again
 	})
 	return nil

@@ -41,8 +41,9 @@ type Service struct {
 	Throttle Throttler
 	// Terms is what the tenant wants of mailed links; nil: nothing.
 	Terms func(ctx context.Context, template, clientID string) (letter.Terms, error)
-	// Later runs what an answer must not wait for, since its time would tell; nil: at once.
-	Later func(work func())
+	// Later runs what an answer must not wait for, since its time would tell; nil: at
+	// once. The context of the work has the values of ctx, and not its end.
+	Later func(ctx context.Context, work func(ctx context.Context))
 	// PublicURL is the server's address without a slash at its end. Links are made
 	// of it alone, whatever a request calls the server.
 	PublicURL string

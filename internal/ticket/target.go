@@ -70,7 +70,10 @@ func (id *Identity) find(u *user.User) int {
 
 // target finds who is meant. Errors: user.ErrNotFound, those above and of Newcomer.
 func (s *Service) target(ctx context.Context, p Purpose, r Request) (*target, error) {
-	u, err := s.who(ctx, p, r)
+	if r.ConnectionID != "" {
+		return s.addressed(ctx, p, r)
+	}
+	u, err := s.Users.User(ctx, r.UserID)
 	if err != nil {
 		return nil, err
 	}
@@ -90,21 +93,19 @@ func (s *Service) target(ctx context.Context, p Purpose, r Request) (*target, er
 	return t, err
 }
 
-// who finds the user by id, or by connection and address: a new password is also for
-// somebody whom only a custom database knows.
-func (s *Service) who(ctx context.Context, p Purpose, r Request) (*user.User, error) {
-	if r.ConnectionID == "" {
-		return s.Users.User(ctx, r.UserID)
-	}
+// addressed is the identity that has the address at the connection, which need not be
+// the primary of its user (security.md 10): a new password is also for somebody whom
+// only a custom database knows.
+func (s *Service) addressed(ctx context.Context, p Purpose, r Request) (*target, error) {
 	c, err := s.Connections.Connection(ctx, r.ConnectionID)
 	if err != nil {
 		return nil, orNoConnection(err, errNoConnection(r.ConnectionID))
 	}
-	u, err := s.Users.UserByIdentifier(ctx, r.ConnectionID, user.ByEmail, user.Fold(user.ByEmail, r.Email))
+	t, err := s.named(ctx, c, []user.Name{{Kind: user.ByEmail, Value: user.Fold(user.ByEmail, r.Email)}})
 	if errors.Is(err, user.ErrNotFound) && p == ChangePassword {
-		u, _, err = s.Redeemer.Newcomer(ctx, c, r.Email)
+		return s.newcomer(ctx, c, r.Email)
 	}
-	return u, err
+	return t, err
 }
 
 func orNoConnection(err, instead error) error {

@@ -158,6 +158,7 @@ type identityKey struct {
 	Sources      jsontext.Value `json:"p,omitzero"` // of the profileData
 	Password     storedPassword `json:"w,omitzero"`
 	External     bool           `json:"x,omitzero"`
+	Kept         bool           `json:"k,omitzero"`
 }
 
 // storedPassword is the password of a secondary identity.
@@ -172,7 +173,7 @@ type storedPassword struct {
 func EncodeIdentityKeys(ids []Identity) []byte {
 	keys := make([]identityKey, len(ids))
 	for i, id := range ids {
-		keys[i] = identityKey{ConnectionID: id.ConnectionID, Subject: id.Subject, Password: storedPassword(id.Password), External: id.External}
+		keys[i] = identityKey{ConnectionID: id.ConnectionID, Subject: id.Subject, Password: storedPassword(id.Password), External: id.External, Kept: id.Kept}
 		if len(id.ProfileData.All()) > 0 {
 			keys[i].Sources = EncodeSources(id.ProfileData)
 		}
@@ -210,7 +211,7 @@ func DecodeIdentities(identities, keys []byte) ([]Identity, error) {
 	for i, w := range wire {
 		ids[i] = Identity{
 			Provider: w.Provider, Connection: w.Connection, UserID: identityUserID(w.UserID), IsSocial: w.IsSocial,
-			ConnectionID: ks[i].ConnectionID, Subject: ks[i].Subject, Password: Password(ks[i].Password), External: ks[i].External,
+			ConnectionID: ks[i].ConnectionID, Subject: ks[i].Subject, Password: Password(ks[i].Password), External: ks[i].External, Kept: ks[i].Kept,
 		}
 		if w.ProfileData == nil {
 			continue

@@ -1,6 +1,7 @@
 package user
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,7 +50,7 @@ func storeError(err error) error {
 		}
 		return errs.New(errs.Invalid, f.Code, "%s", f.Message).Because(f)
 	case customdb.Unauthorized:
-		return errs.New(errs.Forbidden, "unauthorized", "%s", f.Message).Because(f)
+		return errs.New(errs.Forbidden, "unauthorized", "%s", cmp.Or(f.Message, "Unauthorized")).Because(f)
 	}
 	return ErrStoreDown.Because(f)
 }
@@ -69,9 +70,14 @@ func (s *Service) found(ctx context.Context, c *connection.Connection, identifie
 }
 
 // signsIn is who signs in at the custom database by an identifier, as typed, and a
-// password (login). Errors: those of ask; that nobody is there is ErrWrongPassword.
+// password (login). Errors: those of ask, but never ErrExists, which is of names; that
+// nobody is there is ErrWrongPassword.
 func (s *Service) signsIn(ctx context.Context, c *connection.Connection, identifier, password string) (customdb.Person, error) {
 	answer, err := s.ask(ctx, c, customdb.SignIn(identifier, password))
+	var f *customdb.Failure
+	if errors.Is(err, ErrExists) && errors.As(err, &f) {
+		err = errs.New(errs.Invalid, f.Code, "%s", cmp.Or(f.Message, f.Code)).Because(f)
+	}
 	if err != nil {
 		return customdb.Person{}, err
 	}

@@ -116,10 +116,14 @@ func (s *Service) free(ctx context.Context, c *connection.Connection, p profile.
 
 // comes reports whether somebody in an old store can still come from there. Whoever has
 // come already, or was deleted here, is in nobody's way, by whatever name the old store
-// knows them.
+// knows them. Who is here from a time without import mode has yet to bring the password,
+// and the names with it.
 func (s *Service) comes(ctx context.Context, c *connection.Connection, subject string) (bool, error) {
-	here, err := s.Users.HasIdentity(ctx, c.ID, subject)
-	if err != nil || here {
+	u, i, err := s.identified(ctx, c, subject)
+	if err == nil {
+		return u.Identities[i].External, nil
+	}
+	if !isNotFound(err) {
 		return false, err
 	}
 	err = s.unburied(ctx, c, subject, profile.Profile{})
@@ -144,9 +148,9 @@ func (s *Service) there(ctx context.Context, c *connection.Connection, p profile
 }
 
 // Newcomer is whom a custom database knows by an identifier, as typed, and which of the
-// identities is meant: somebody who is here, by an external store; otherwise how they
-// would be here, not saved, so that their Version is zero. ErrNotFound: nobody, nobody
-// who could come, or nobody is asked. Other errors are those of found.
+// identities is meant: somebody who is here and whose password the store has; otherwise
+// how they would be here, not saved, so that their Version is zero. ErrNotFound: nobody,
+// nobody who could come, or nobody is asked. Other errors are those of found.
 func (s *Service) Newcomer(ctx context.Context, c *connection.Connection, identifier string) (*User, int, error) {
 	if !finds(c) {
 		return nil, 0, ErrNotFound
@@ -167,6 +171,8 @@ func (s *Service) Newcomer(ctx context.Context, c *connection.Connection, identi
 			known.profileOf(i).Set(profile.Email, profile.Text(email), profile.Source{})
 		}
 		return known, i, nil
+	case err == nil && known.Identities[i].External && Fold(ByEmail, known.EmailOf(i)) == Fold(ByEmail, statedEmail(who)):
+		return known, i, nil // from a time without import mode: they have no names here
 	case err == nil: // they are here, by other identifiers than this one
 		return nil, 0, ErrNotFound
 	case !isNotFound(err):
@@ -180,7 +186,7 @@ func (s *Service) Newcomer(ctx context.Context, c *connection.Connection, identi
 		u.Version = 0
 		return u, 0, nil
 	}
-	out := profile.Adopt(c.Facts(), who.Claims, profile.Source{Origin: profile.FromScript, Connection: c.ID}, s.Defaults)
+	out := profile.AdoptBare(c.Facts(), who.Claims, profile.Source{Origin: profile.FromScript, Connection: c.ID}, s.Defaults)
 	if out.Action == profile.Refused {
 		return nil, 0, ErrNotFound
 	}
@@ -197,10 +203,7 @@ func (s *Service) Newcomer(ctx context.Context, c *connection.Connection, identi
 
 // seen notes that the old store knows somebody by an identifier who has not come yet.
 func (s *Service) seen(ctx context.Context, c *connection.Connection, identifier string) error {
-	name := Fold(ByUsername, identifier)
-	if names := Names(c.SignInKinds(), identifier); len(names) > 0 {
-		name = names[0].Value
-	}
+	name := Called(c.SignInKinds(), identifier)
 	return s.note(ctx, customdb.Note{ConnectionID: c.ID, Name: name, State: customdb.Known, At: s.Now().UnixMicro()})
 }
 

@@ -426,6 +426,14 @@ func TestPatchInAnExternalStore(t *testing.T) {
 				has: map[string]string{"email_verified": "true"},
 			},
 			{
+				about: "verified, by verify alone", req: user.PatchRequest{Changes: changes("email_verified", "true")}, gone: []string{"change_email"},
+				asked: []string{"verify Ann@shop.example"}, has: map[string]string{"email_verified": "true"},
+			},
+			{
+				about: "no longer verified, by verify alone", req: user.PatchRequest{Changes: changes("email_verified", "false")}, gone: []string{"change_email"},
+				fails: "change_email script does not exist",
+			},
+			{
 				about: "verified, without verify", req: user.PatchRequest{Changes: changes("email_verified", "true")}, gone: []string{"verify"},
 				asked: []string{"change_email Ann@shop.example Ann@shop.example true"}, has: map[string]string{"email_verified": "true"},
 			},
@@ -705,6 +713,65 @@ func TestResetInAnExternalStore(t *testing.T) {
 			if err := h.Delete(t.Context(), u.ID, admin); err != nil {
 				t.Fatal(err)
 			}
+		}
+	})
+}
+
+// Somebody whom no identifier names is not changed elsewhere: without one, an action
+// would mean anybody.
+func TestPatchOfNobodyByName(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, h *house) {
+		told := 0
+		c := h.custom("ext", `{"enabledDatabaseCustomization":true,"customScripts":{"login":"x","change_password":"x","change_email":"x"}}`, shop())
+		h.External = answering(func(call customdb.Call) (customdb.Answer, error) {
+			if call.Action == customdb.Login {
+				return customdb.Answer{Value: json.RawMessage(`{"user_id":"7","name":"Ann"}`)}, nil
+			}
+			told++
+			return customdb.Answer{Value: profile.Bool(true)}, nil
+		})
+		u, err := h.Authenticate(t.Context(), c, "ann", "old secret", admin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, req := range []user.PatchRequest{{Password: opt.Of(anotherPassword)}, {Changes: changes("email", `"ann@shop.example"`)}} {
+			if _, err := h.Patch(t.Context(), u.ID, req, admin); !errors.Is(err, user.ErrNotThere) || told != 0 {
+				t.Errorf("%v, %d changes", err, told)
+			}
+		}
+	})
+}
+
+// Of two who redeem one ticket while an external store still sets the password, one is
+// heard there; where it refuses, the ticket is good again.
+func TestOneResetIsHeardElsewhere(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, h *house) {
+		k := aStore()
+		c := h.elsewhere("ext", "", k)
+		h.arrive(c, k)
+		secret, err := h.reset(c, "ann@shop.example")
+		if err != nil {
+			t.Fatal(err)
+		}
+		changes := 0
+		h.External = answering(func(call customdb.Call) (customdb.Answer, error) {
+			if call.Action != customdb.ChangePassword {
+				return k.Run(t.Context(), c, call)
+			}
+			if changes++; changes == 1 {
+				return customdb.Answer{}, &customdb.Failure{Kind: customdb.Failed}
+			}
+			res, err := h.tickets().Reset(t.Context(), secret, anotherPassword, admin)
+			if err != nil || !errors.Is(res.Err, user.ErrTicketUsed) {
+				t.Errorf("the other: %v, %v", res.Err, err)
+			}
+			return customdb.Answer{Value: profile.Bool(true)}, nil
+		})
+		if _, err := h.tickets().Reset(t.Context(), secret, anotherPassword, admin); !errors.Is(err, user.ErrStoreDown) {
+			t.Errorf("refused: %v", err)
+		}
+		if res, err := h.tickets().Reset(t.Context(), secret, anotherPassword, admin); err != nil || res.Err != nil || changes != 2 {
+			t.Errorf("%v, %v, %d changes", res.Err, err, changes)
 		}
 	})
 }

@@ -14,7 +14,7 @@ import (
 // (reference/connections.md §5.4). Guesses are counted as everywhere, before it is asked.
 func (s *Service) authenticateExternal(ctx context.Context, c *connection.Connection, identifier, password string, a Actor) (*User, error) {
 	return s.AuthenticateDirectory(ctx, c, identifier, func(ctx context.Context, count func(string) error) (Arrival, error) {
-		if err := count(identifier); err != nil {
+		if err := count(Called(c.SignInKinds(), identifier)); err != nil {
 			return Arrival{}, err
 		}
 		p, err := s.signsIn(ctx, c, identifier, password)

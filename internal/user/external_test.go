@@ -132,6 +132,8 @@ func TestExternalRefusals(t *testing.T) {
 			{"nobody, by its class", kai, &customdb.Failure{Kind: customdb.Wrong, Message: "no user kai"}, user.ErrWrongPassword, audit.UnknownUser, "", "no user kai"},
 			{"a wrong password", kai, &customdb.Failure{Kind: customdb.Wrong, UserID: "legacy|42", Message: "try again"}, user.ErrWrongPassword, audit.WrongPassword, "auth0|legacy|42", "try again"},
 			{"an error", kai, &customdb.Failure{Kind: customdb.Failed, Message: "connection refused by the host"}, user.ErrStoreDown, audit.LoginFailed, "", "connection refused by the host"},
+			{"refused without a text", kai, &customdb.Failure{Kind: customdb.Unauthorized}, errs.New(errs.Forbidden, "unauthorized", "Unauthorized"), audit.LoginFailed, "", "Unauthorized"},
+			{"a code that creation has", kai, &customdb.Failure{Kind: customdb.Invalid, Code: "user_exists", Message: "twice"}, errs.New(errs.Invalid, "user_exists", "twice"), audit.LoginFailed, "", "twice"},
 			{"no id", `{}`, nil, user.ErrStoreDown, audit.LoginFailed, "", "the profile has no user_id"},
 			{"blocked", strings.Replace(kai, `"email_verified":true`, `"blocked":true`, 1), nil, user.ErrBlocked, audit.LoginFailed, "auth0|legacy|42", user.ErrBlocked.Text},
 		} {
@@ -207,7 +209,7 @@ func TestShadow(t *testing.T) {
 			if _, err := h.Authenticate(t.Context(), c, row.who, row.password, admin); !errors.Is(err, row.want) {
 				t.Errorf("%s: %v", name, err)
 			}
-			h.Shadow.Wait()
+			h.Shadow.Finish(t.Context())
 			after, err := h.store.Progress(t.Context(), c.ID)
 			if err != nil || after.Compared-before.Compared != row.compared || after.Same-before.Same != row.same || after.Migrated != before.Migrated {
 				t.Errorf("%s: %+v, was %+v, %v", name, after, before, err)

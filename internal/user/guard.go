@@ -2,6 +2,9 @@ package user
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"iter"
 	"time"
 
 	"mangrove/internal/audit"
@@ -58,6 +61,8 @@ type Forgiveness struct {
 	// Subject is whose they are: a user id, or the digest of a name that is nobody's.
 	// Empty: none.
 	Subject string
+	// Names are further subjects, forgiven from anywhere.
+	Names []string
 	// Address is from where; EveryAddress: from anywhere.
 	Address string
 	// Refund gives the address the attempt back, microseconds of its bucket; zero: nothing.
@@ -70,7 +75,44 @@ type Forgiveness struct {
 const EveryAddress = "*"
 
 // forgiven is what a new password takes back: whoever sets it starts anew.
-func forgiven(id ID) Forgiveness { return Forgiveness{Subject: string(id), Address: EveryAddress} }
+func (u *User) forgiven() Forgiveness {
+	f := Forgiveness{Subject: string(u.ID), Address: EveryAddress}
+	for subject, name := range u.Subjects() {
+		if name != "" {
+			f.Names = append(f.Names, subject)
+		}
+	}
+	return f
+}
+
+// Stranger is the Subject of a name, as Called gives it, of which only somebody else
+// knows whose it is at the connection, or which is nobody's: people type passwords into
+// the wrong field, so that the name itself is not kept. A user id has a bar in it and a
+// digest none.
+func Stranger(connectionID, name string) string {
+	sum := sha256.Sum256([]byte(connectionID + "\x00" + alike(name)))
+	return hex.EncodeToString(sum[:])
+}
+
+// Subjects are under whom wrong passwords of the user are counted, each with the name
+// that it is of: the user id, with none, and the identifiers at external stores.
+func (u *User) Subjects() iter.Seq2[string, string] {
+	return func(yield func(subject, name string) bool) {
+		if !yield(string(u.ID), "") {
+			return
+		}
+		for i, id := range u.Identities {
+			if !id.External {
+				continue
+			}
+			for _, name := range u.Identifiers(i) {
+				if !yield(Stranger(id.ConnectionID, name), name) {
+					return
+				}
+			}
+		}
+	}
+}
 
 // Refusals of a Guard (reference/authentication.md §3.7, §4.1).
 var (

@@ -69,6 +69,15 @@ func (u *User) SignInNames(identity int) []Name {
 	return names
 }
 
+// Called is the name under which a typed text is counted and noted, whoever it means:
+// the first of its Names, or the text as a username.
+func Called(kinds []string, typed string) string {
+	if names := Names(kinds, typed); len(names) > 0 {
+		return names[0].Value
+	}
+	return Fold(ByUsername, typed)
+}
+
 // isPhone reports whether s is a number in the form of E.164.
 func isPhone(s string) bool {
 	return len(s) >= 3 && len(s) <= 16 && s[0] == '+' && s[1] != '0' && strings.Trim(s[1:], "0123456789") == ""

@@ -158,7 +158,7 @@ func upsert(c *connection.Connection, in []profile.Change, email, hash string, o
 		if newPassword {
 			// With the time, links to set a new one end with the old password.
 			u.Password = Password{Hash: hash, SetAt: src.At, Imported: true}
-			e.Forgives = forgiven(u.ID)
+			e.Forgives = u.forgiven()
 		}
 		return e, nil
 	}

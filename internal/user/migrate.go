@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
@@ -41,11 +42,7 @@ func oldStore(c *connection.Connection) customdb.Mode {
 func (s *Service) migrate(ctx context.Context, c *connection.Connection, identifier, password string, a Actor) (*User, error) {
 	now := s.Now()
 	kinds := c.SignInKinds()
-	names := Names(kinds, identifier)
-	name := Fold(ByUsername, identifier)
-	if len(names) > 0 {
-		name = names[0].Value
-	}
+	names, name := Names(kinds, identifier), Called(kinds, identifier)
 	try := Attempt{Connection: c, Typed: identifier, Identifier: name, By: a}
 	admitted, err := s.guard().Admit(ctx, try)
 	if err == nil {
@@ -99,12 +96,34 @@ func (s *Service) migrate(ctx context.Context, c *connection.Connection, identif
 	e = told(e, err)
 	failed := errors.Join(s.guard().Return(kept, admitted), s.Audit.AppendEvents(kept, e))
 	if kind := errs.KindOf(err); kind != errs.TooMany && kind != errs.Internal && !errors.Is(err, ErrBusy) && ctx.Err() == nil {
-		failed = errors.Join(failed, s.note(kept, customdb.Note{ConnectionID: c.ID, Name: name, State: stateOf(err), Reason: e.Description, At: now.UnixMicro()}))
+		failed = errors.Join(failed, s.straggles(kept, c, names, customdb.Note{Name: name, State: stateOf(err), Reason: e.Description}))
 	}
 	if slices.ContainsFunc([]error{errDeletedHere, ErrExists, ErrUsernameTaken}, func(is error) bool { return errors.Is(err, is) }) {
 		err = wrongPassword(kinds, names)
 	}
 	return nil, errors.Join(err, failed)
+}
+
+// straggles notes somebody who came and could not be taken; unless they have come in the
+// same moment, by another request.
+func (s *Service) straggles(ctx context.Context, c *connection.Connection, names []Name, n customdb.Note) error {
+	n.ConnectionID, n.At = c.ID, s.Now().UnixMicro()
+	if err := s.note(ctx, n); err != nil {
+		return err
+	}
+	_, _, err := s.Identified(ctx, c, names)
+	switch {
+	case err == nil:
+		return s.settled(ctx, c, n.Name)
+	case isNotFound(err):
+		return nil
+	}
+	return err
+}
+
+// settled ends what is noted of somebody.
+func (s *Service) settled(ctx context.Context, c *connection.Connection, name string) error {
+	return s.note(ctx, customdb.Note{ConnectionID: c.ID, Name: name, At: s.Now().UnixMicro()})
 }
 
 // stateOf is what a failure means to the migration of a person: a refusal by the old
@@ -124,7 +143,7 @@ func (s *Service) instead(ctx context.Context, c *connection.Connection, p custo
 		return nil, err
 	}
 	u, i, err := s.identified(ctx, c, p.Claims.Subject)
-	if err != nil {
+	if err != nil && !isNotFound(err) { // who was deleted this moment is nobody
 		return nil, err
 	}
 	try.User, try.Identity = u, i
@@ -166,15 +185,27 @@ type adoption struct {
 // ErrExists and ErrUsernameTaken when another user has the id or an identifier;
 // profile.Adopt's.
 func (s *Service) adopt(ctx context.Context, c *connection.Connection, p customdb.Person, password Password, o adoption) (*User, error) {
-	now := s.Now()
-	src := profile.Source{Origin: profile.FromScript, Connection: c.ID, Actor: o.actor.actor(), At: now.UnixMicro()}
-	out := profile.Adopt(c.Facts(), p.Claims, src, s.Defaults)
+	src := profile.Source{Origin: profile.FromScript, Connection: c.ID, Actor: o.actor.actor(), At: s.Now().UnixMicro()}
+	u, foreign, err := s.adoptAs(ctx, c, p, src, password, o, profile.Adopt)
+	if foreign && (errors.Is(err, ErrExists) || errors.Is(err, ErrUsernameTaken)) {
+		// A name by which nobody signs in keeps nobody out.
+		u, _, err = s.adoptAs(ctx, c, p, src, password, o, profile.AdoptBare)
+	}
+	return u, err
+}
+
+// decision is profile.Adopt or profile.AdoptBare.
+type decision func(profile.Connection, profile.Claims, profile.Source, profile.Defaults) profile.Outcome
+
+// adoptAs is adopt with or without the identifiers that users of the connection do not
+// have (profile.Adopt); foreign: the person has such.
+func (s *Service) adoptAs(ctx context.Context, c *connection.Connection, p customdb.Person, src profile.Source, password Password, o adoption, decide decision) (_ *User, foreign bool, _ error) {
+	now := time.UnixMicro(src.At)
+	out := decide(c.Facts(), p.Claims, src, s.Defaults)
 	if out.Action == profile.Refused {
-		return nil, out.Refusal
+		return nil, false, out.Refusal
 	}
-	if err := s.unburied(ctx, c, p.Claims.Subject, out.Profile); err != nil {
-		return nil, err
-	}
+	foreign = profile.HasForeign(c.Facts(), out.Profile)
 	var login Logins
 	if o.login {
 		login = Logins{Last: now.UnixMicro(), IP: o.actor.IP, Count: 1}
@@ -186,7 +217,7 @@ func (s *Service) adopt(ctx context.Context, c *connection.Connection, p customd
 		case u == nil:
 			u = &User{Version: 1, Profile: out.Profile, MFAFactors: validFactors(p.Factors), CreatedAt: src.At, UpdatedAt: src.At}
 			u.SetPrimary(c, p.Claims.Subject)
-			u.Identities[0].Tokens = p.Tokens
+			u.Identities[0].Tokens, u.Identities[0].Kept = p.Tokens, p.Tokens != nil
 			u.Password = password
 		case !u.takeOver(c.ID, p.Claims.Subject, password, src.At):
 			return nil, Effect{}, errHere
@@ -194,14 +225,7 @@ func (s *Service) adopt(ctx context.Context, c *connection.Connection, p customd
 		if o.proved != "" {
 			verify(u, u.identityAt(c.ID, p.Claims.Subject), o.proved, src)
 		}
-		e := Effect{
-			Forgives: o.forgives, Redeems: o.redeems, Letters: o.letters,
-			Migration: &customdb.Note{ConnectionID: c.ID, Name: o.name, Aliases: aliases(u, p.Claims.Subject), Migrated: true, At: src.At},
-		}
-		for _, event := range o.events {
-			event.UserID = string(u.ID)
-			e.Events = append(e.Events, event)
-		}
+		e := o.effect(u, s.arrived(c, u, p.Claims.Subject, o.name, src.At))
 		base := s.event(o.actor.success(), o.actor, c, u.ID, now)
 		e.Events = append(e.Events, f.warnings(base)...)
 		if blocked = o.login && u.Profile.True(profile.Blocked); blocked {
@@ -212,13 +236,35 @@ func (s *Service) adopt(ctx context.Context, c *connection.Connection, p customd
 		}
 		return u, e, nil
 	})
+	if errors.Is(err, customdb.ErrBuried) {
+		return nil, foreign, errDeletedHere
+	}
 	if err != nil {
-		return nil, err
+		return nil, foreign, err
 	}
 	if blocked {
-		return nil, ErrBlocked
+		return nil, foreign, ErrBlocked
 	}
-	return u, nil
+	return u, foreign, nil
+}
+
+// effect is what belongs to the adoption of u, beside the record of a login.
+func (o *adoption) effect(u *User, note *customdb.Note) Effect {
+	e := Effect{Forgives: o.forgives, Redeems: o.redeems, Letters: o.letters, Migration: note}
+	for _, event := range o.events {
+		event.UserID = string(u.ID)
+		e.Events = append(e.Events, event)
+	}
+	return e
+}
+
+// arrived is the note that u has come, which fails where u was deleted here.
+func (s *Service) arrived(c *connection.Connection, u *User, subject, name string, at int64) *customdb.Note {
+	n := &customdb.Note{ConnectionID: c.ID, Name: name, Aliases: aliases(u, subject), Migrated: true, At: at}
+	if !customdb.OptionsOf(c).RecreatesDeleted {
+		n.Graves = s.graves(u, u.identityAt(c.ID, subject))
+	}
+	return n
 }
 
 // takeOver gives the identity a password, where so far an external store had it, and
@@ -228,9 +274,18 @@ func (u *User) takeOver(connectionID, subject string, password Password, at int6
 	if !u.Identities[i].External {
 		return false
 	}
-	u.Identities[i].External = false
-	*u.passwordAt(i), u.UpdatedAt = password, at
+	u.setPassword(i, password, profile.ImportDatabase)
+	u.UpdatedAt = at
 	return true
+}
+
+// setPassword gives the identity a password at a connection of that class. One that is
+// kept here makes its identifiers names of ours (SignInNames), where so far an external
+// store had it.
+func (u *User) setPassword(i int, p Password, class profile.Class) {
+	id := &u.Identities[i]
+	id.Kept = id.Kept || id.External
+	*u.passwordAt(i), id.External = p, class == profile.ExternalDatabase
 }
 
 // aliases are the names by which an earlier try of the person may have been noted.

@@ -1,12 +1,14 @@
 package user_test
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
 	"sync"
 	"testing"
 
 	"mangrove/internal/audit"
+	"mangrove/internal/connection"
 	"mangrove/internal/customdb"
 	"mangrove/internal/errs"
 	"mangrove/internal/opt"
@@ -115,7 +117,7 @@ func TestMigrationFails(t *testing.T) {
 			{"an id that is an object", `{"user_id":{},"email":"kai@shop.example"}`, nil, user.ErrStoreDown, true},
 			{"no object", `[1]`, nil, user.ErrStoreDown, true},
 			{"an id of another connection", `{"user_id":"taken","email":"kai@shop.example"}`, nil, user.ErrWrongPassword, true},
-			{"no identifier", `{"user_id":"7","name":"K"}`, nil, errs.New(errs.Forbidden, "access_denied", "The old database knows the person by no identifier of this connection."), true},
+			{"no identifier", `{"user_id":"7","name":"K"}`, nil, errs.New(errs.Forbidden, "access_denied", "The old database has no identifier of the person that a user of this connection can have."), true},
 		} {
 			old.mu.Lock()
 			old.fails[customdb.Login] = row.fails
@@ -263,6 +265,128 @@ func TestImportModeSwitchedOn(t *testing.T) {
 		}
 		if u != nil && u.Profile.Text("name") != "Edited" {
 			t.Errorf("name is %q", u.Profile.Text("name"))
+		}
+	})
+}
+
+// Until they have brought their password, nobody else gets their names; and a password
+// that is set here is theirs from then on.
+func TestBeforeTheFirstLoginInImportMode(t *testing.T) {
+	for name, set := range map[string]func(t *testing.T, h *house, c *connection.Connection) error{
+		"by an administrator": func(t *testing.T, h *house, _ *connection.Connection) error {
+			_, err := h.Patch(t.Context(), "auth0|legacy|42", user.PatchRequest{Password: opt.Of(anotherPassword)}, admin)
+			return err
+		},
+		"by a ticket": func(t *testing.T, h *house, c *connection.Connection) error {
+			secret, err := h.reset(c, "kai@shop.example")
+			if err != nil {
+				return err
+			}
+			res, err := h.tickets().Reset(t.Context(), secret, anotherPassword, admin)
+			return errors.Join(err, res.Err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onBothEngines(t, func(t *testing.T, h *house) {
+				old := shop()
+				c := h.custom("legacy", external, old)
+				if _, err := h.Authenticate(t.Context(), c, "kai@shop.example", "old secret", admin); err != nil {
+					t.Fatal(err)
+				}
+				c = h.options(c, importing)
+				_, err := h.Create(t.Context(), user.CreateRequest{Connection: c.Name, Password: strongPassword, Changes: changes("email", `"kai@shop.example"`)}, admin)
+				if !errors.Is(err, user.ErrExists) {
+					t.Errorf("somebody else by the same address: %v", err)
+				}
+				if err := set(t, h, c); err != nil {
+					t.Fatal(err)
+				}
+				old.asked()
+				if _, err := h.Authenticate(t.Context(), c, "kai@shop.example", anotherPassword, admin); err != nil {
+					t.Errorf("the new password: %v", err)
+				}
+				if _, err := h.Authenticate(t.Context(), c, "kai@shop.example", "old secret", admin); !errors.Is(err, user.ErrWrongPassword) {
+					t.Errorf("the old password: %v", err)
+				}
+				if asked := old.asked(); asked != "" || count(t, h) != 1 {
+					t.Errorf("asked %q, %d users", asked, count(t, h))
+				}
+			})
+		})
+	}
+}
+
+// Whoever comes by one request while another fails is not listed as failing.
+func TestComesWhileAnotherTryFails(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, h *house) {
+		c := h.custom("legacy", importing, shop())
+		asked := 0
+		h.External = answering(func(customdb.Call) (customdb.Answer, error) {
+			if asked++; asked > 1 {
+				return customdb.Answer{Value: json.RawMessage(kai)}, nil
+			}
+			if _, err := h.Authenticate(t.Context(), c, "kai@shop.example", "old secret", admin); err != nil {
+				t.Error(err)
+			}
+			return customdb.Answer{}, &customdb.Failure{Kind: customdb.Broken, Message: "timeout"}
+		})
+		if _, err := h.Authenticate(t.Context(), c, "kai@shop.example", "old secret", admin); !errors.Is(err, user.ErrStoreDown) {
+			t.Error(err)
+		}
+		p, err := h.store.Progress(t.Context(), c.ID)
+		if err != nil || p.Migrated != 1 || p.Failing != 0 || p.LastError != "timeout" {
+			t.Errorf("%+v, %v", p, err)
+		}
+	})
+}
+
+// An old store that knows people by a name that we have not lets them sign in by it, with
+// the password that is here; and somebody who is deleted meanwhile does not come back.
+func TestDeletedWhileTheOldStoreAnswers(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, h *house) {
+		old := shop()
+		c := h.custom("legacy", importing, old)
+		u, err := h.Authenticate(t.Context(), c, "kai@shop.example", "old secret", admin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old.people["k.aho"] = old.people["kai@shop.example"]
+		if _, err := h.Authenticate(t.Context(), c, "k.aho", "old secret", admin); err != nil {
+			t.Errorf("by another name: %v", err)
+		}
+		h.External = answering(func(call customdb.Call) (customdb.Answer, error) {
+			if err := h.Delete(t.Context(), u.ID, admin); err != nil {
+				t.Error(err)
+			}
+			return customdb.Answer{Value: json.RawMessage(kai)}, nil
+		})
+		if _, err := h.Authenticate(t.Context(), c, "k.aho", "old secret", admin); !errors.Is(err, user.ErrWrongPassword) || count(t, h) != 0 {
+			t.Errorf("%v, %d users", err, count(t, h))
+		}
+	})
+}
+
+// A username by which nobody signs in comes along, and keeps nobody out.
+func TestMigrateWithAUsername(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, h *house) {
+		old := shop()
+		old.people["kai@shop.example"] = &oldPerson{"old secret", `{"user_id":"1","email":"kai@shop.example","username":"Kai"}`}
+		old.people["kim@shop.example"] = &oldPerson{"old secret", `{"user_id":"2","email":"kim@shop.example","username":"kai"}`}
+		c := h.custom("legacy", importing, old)
+		for i, want := range []string{`"kai"`, ""} {
+			u, err := h.Authenticate(t.Context(), c, []string{"kai@shop.example", "kim@shop.example"}[i], "old secret", admin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := string(u.Profile.Value("username")); got != want {
+				t.Errorf("username %s, want %s", got, want)
+			}
+		}
+		if !slices.ContainsFunc(eventsOf(t, h), func(e audit.Event) bool { return e.Type == audit.Warning }) {
+			t.Error("that a username was dropped is not recorded")
+		}
+		if _, err := h.Authenticate(t.Context(), c, "kai", "a guess", admin); !errors.Is(err, user.ErrWrongPassword) {
+			t.Errorf("signing in by a username: %v", err)
 		}
 	})
 }

@@ -220,8 +220,8 @@ func (e *edit) apply(u *User) (Effect, error) {
 	effect := Effect{EndSessions: profile.EndsSessions(u.Profile, changed)}
 	switch {
 	case e.setsPassword():
-		effect.Retires, effect.Forgives = u.retired(i, e.target), forgiven(u.ID)
-		*u.passwordAt(i) = Password{Hash: e.password.Hash, SetAt: cmp.Or(e.password.SetAt, e.at)}
+		effect.Retires, effect.Forgives = u.retired(i, e.target), u.forgiven()
+		u.setPassword(i, Password{Hash: e.password.Hash, SetAt: cmp.Or(e.password.SetAt, e.at)}, e.facts.Class)
 		effect.EndSessions = true
 	default:
 		effect.Unchanged = len(changed) == 0 && !hasPassword

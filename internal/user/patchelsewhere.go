@@ -87,6 +87,9 @@ func (s *Service) notRenamed(ctx context.Context, e audit.Event, err error) erro
 }
 
 func (e *edit) tellOne(ctx context.Context, s *Service, call customdb.Call) error {
+	if identifierOf(e.before) == "" { // there is no word for whom is meant
+		return ErrNotThere
+	}
 	var err error
 	if call.Action == customdb.ChangePassword {
 		err = s.there(ctx, e.target, e.before, e.subject)

@@ -30,13 +30,16 @@ var (
 	errSameCursor   = &customdb.Failure{Kind: customdb.Broken, Message: "next is the cursor that list was given: there would be no end"}
 )
 
+// PullNameLimit is how many characters an identifier can have by which a Pull asks.
+const PullNameLimit = 255
+
 // PullTimeOver is the reason of those whom a Pull did not come to.
 const PullTimeOver = "The time of the batch was over; ask again."
 
 // Why somebody was not pulled.
 const (
 	noHash     = "The custom database gives no password hash."
-	noPassword = noHash + " With without_password the user is created all the same, and has to set a new password."
+	noPassword = noHash + " The person can be taken without a password, and then has to set a new one."
 	nobody     = "Nobody is known by this identifier."
 )
 
@@ -156,10 +159,13 @@ func (p *pull) named(ctx context.Context, req PullRequest) error {
 		var f *customdb.Failure
 		switch {
 		case err == nil:
-			err = p.take(ctx, person)
+			failed := p.result.Failed
+			if err = p.take(ctx, person); err == nil && p.result.Failed == failed {
+				err = p.needless(ctx, identifier)
+			}
 		case errors.Is(err, customdb.ErrNobody):
 			p.refuse(identifier, nobody)
-			continue
+			err = p.needless(ctx, identifier)
 		case errors.As(err, &f):
 			err = p.failed(ctx, identifier, reasonOf(err))
 		}
@@ -168,6 +174,15 @@ func (p *pull) named(ctx context.Context, req PullRequest) error {
 		}
 	}
 	return nil
+}
+
+// needless ends what is noted of somebody who need not come any more, by a name that may
+// be the old store's alone. Shadow mode notes people who are here: that stays.
+func (p *pull) needless(ctx context.Context, identifier string) error {
+	if customdb.OptionsOf(p.c).Mode == customdb.Shadow {
+		return nil
+	}
+	return p.settled(ctx, p.c, Called(p.c.SignInKinds(), identifier))
 }
 
 // take makes a user of somebody who is not here. Its errors end the whole: those of the
@@ -211,7 +226,7 @@ func (p *pull) present(ctx context.Context, person customdb.Person, hash bool) (
 		return name, false, err
 	}
 	src := profile.Source{Origin: profile.FromScript, Connection: p.c.ID, At: p.Now().UnixMicro()}
-	out := profile.Adopt(p.c.Facts(), person.Claims, src, p.Defaults)
+	out := profile.AdoptBare(p.c.Facts(), person.Claims, src, p.Defaults)
 	if out.Action == profile.Refused {
 		return name, false, out.Refusal
 	}
@@ -255,7 +270,7 @@ func (p *pull) failed(ctx context.Context, name, reason string) error {
 }
 
 func (p *pull) noted(ctx context.Context, name string, state customdb.State, reason string) error {
-	return p.note(ctx, customdb.Note{ConnectionID: p.c.ID, Name: Fold(ByUsername, name), State: state, Reason: reason, At: p.Now().UnixMicro()})
+	return p.note(ctx, customdb.Note{ConnectionID: p.c.ID, Name: Called(p.c.SignInKinds(), name), State: state, Reason: reason, At: p.Now().UnixMicro()})
 }
 
 func (p *pull) refuse(name, reason string) {

@@ -67,7 +67,7 @@ func TestPull(t *testing.T) {
 		if err != nil || res.Migrated != 1 || res.Failed != 2 || res.Present != 0 || res.Next != "1" {
 			t.Fatalf("the first page: %+v, %v", res, err)
 		}
-		for i, want := range []user.PullFailure{{"ben@shop.example", "without_password"}, {"carl@shop.example", "no form that is known"}} {
+		for i, want := range []user.PullFailure{{"ben@shop.example", "taken without a password"}, {"carl@shop.example", "no form that is known"}} {
 			if got := res.Failures[i]; got.Name != want.Name || !strings.Contains(got.Reason, want.Reason) {
 				t.Errorf("failure: %+v", got)
 			}
@@ -178,6 +178,12 @@ func TestPullByIdentifier(t *testing.T) {
 			}
 			return customdb.Answer{}, &customdb.Failure{Kind: customdb.Wrong}
 		})
+		for _, name := range []string{"ann", "nobody", "late"} { // what is noted ends where nobody need come any more
+			n := customdb.Note{ConnectionID: c.ID, Name: name, State: customdb.Failing, At: h.now.UnixMicro()}
+			if err := h.store.Note(t.Context(), n); err != nil {
+				t.Fatal(err)
+			}
+		}
 		res, err := h.Pull(t.Context(), c, user.PullRequest{Identifiers: []string{"ann", "nobody", "broken", "slow", "late"}}, admin)
 		if err != nil || res.Migrated != 1 || res.Failed != 4 || asked != 4 {
 			t.Fatalf("%+v, %v, asked %d times", res, err, asked)
@@ -193,7 +199,7 @@ func TestPullByIdentifier(t *testing.T) {
 			}
 		}
 		list, err := h.store.Stragglers(t.Context(), c.ID, "", "", 9)
-		if err != nil || len(list) != 1 || list[0].Name != "broken" || list[0].State != customdb.Failing {
+		if err != nil || len(list) != 2 || list[0].Name != "broken" || list[0].State != customdb.Failing || list[1].Name != "late" {
 			t.Errorf("%+v, %v", list, err)
 		}
 	})

@@ -39,22 +39,16 @@ func (s *Service) resetNewcomer(ctx context.Context, r *reset, password string) 
 		return nil, err
 	}
 	next.SetAt = r.at
-	o := adoption{actor: r.actor, redeems: Redemption{r.proof.Ticket, r.at}, events: s.resetEvents(r), letters: s.resetLetters(r)}
+	o := adoption{actor: r.actor, redeems: r.redeems(), events: s.resetEvents(r), letters: s.resetLetters(r)}
 	if r.verifies {
 		o.proved = r.proof.Email
 	}
-	u, err := s.adopt(ctx, r.c, who, next, o)
-	for _, over := range []error{errHere, errDeletedHere, ErrExists, ErrUsernameTaken} {
-		if errors.Is(err, over) {
-			// The ticket was for somebody whom nobody here was in the way of.
-			return nil, ErrTicketOver.Because(err)
-		}
-	}
-	return u, err
+	return s.adopt(ctx, r.c, who, next, o)
 }
 
 // resetElsewhere has an external store replace a password, after the policy of the
-// connection and get_user; p is the profile where the store does not tell it.
+// connection and get_user; p is the profile where the store does not tell it. The ticket
+// is used up before: of two who redeem it at once, one is heard there.
 func (s *Service) resetElsewhere(ctx context.Context, r *reset, p profile.Profile, password string) (customdb.Person, Password, error) {
 	var who customdb.Person
 	if finds(r.c) {
@@ -67,10 +61,15 @@ func (s *Service) resetElsewhere(ctx context.Context, r *reset, p profile.Profil
 	if err := checkPassword(r.c, password, p); err != nil {
 		return who, Password{}, err
 	}
-	answer, err := s.tell(ctx, r.c, customdb.NewPassword(cmp.Or(identifierOf(p), r.proof.Email), password))
-	if err != nil {
+	ticket := r.redeems()
+	if err := s.Users.TakeTicket(ctx, ticket); err != nil {
 		return who, Password{}, err
 	}
+	answer, err := s.tell(ctx, r.c, customdb.NewPassword(cmp.Or(identifierOf(p), r.proof.Email), password))
+	if err != nil {
+		return who, Password{}, errors.Join(err, s.Users.ReturnTicket(context.WithoutCancel(ctx), ticket))
+	}
+	r.taken = true
 	return who, Password{SetAt: cmp.Or(customdb.PasswordResetAt(answer.Value), r.at)}, nil
 }
 

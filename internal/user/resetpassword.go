@@ -34,6 +34,11 @@ func (s *Service) ResetPassword(ctx context.Context, id ID, proof Proof, passwor
 	}
 	r := reset{c: c, id: id, proof: proof, verifies: verifies, actor: a, at: now.UnixMicro()}
 	u, err := s.resetPassword(ctx, &r, password)
+	for _, inTheWay := range []error{errHere, errDeletedHere, ErrExists, ErrUsernameTaken} {
+		if errors.Is(err, inTheWay) { // when the ticket was made, nobody was
+			err = ErrTicketOver.Because(err)
+		}
+	}
 	if err != nil {
 		return fail(err)
 	}
@@ -48,6 +53,15 @@ type reset struct {
 	verifies bool
 	actor    Actor
 	at       int64
+	taken    bool // the ticket was used up already
+}
+
+// redeems is the ticket, where it is still to be used up.
+func (r *reset) redeems() Redemption {
+	if r.taken {
+		return Redemption{}
+	}
+	return Redemption{r.proof.Ticket, r.at}
 }
 
 func (s *Service) resetPassword(ctx context.Context, r *reset, password string) (*User, error) {
@@ -95,13 +109,14 @@ func (s *Service) resetPassword(ctx context.Context, r *reset, password string) 
 func (s *Service) afterReset(r *reset, u *User, i int, next Password) Effect {
 	src := profile.Source{Origin: profile.FromManagement, Connection: r.c.ID, Actor: string(r.id), At: r.at}
 	e := Effect{
-		Redeems: Redemption{r.proof.Ticket, r.at}, EndSessions: true, Events: s.resetEvents(r),
-		Retires: u.retired(i, r.c), Forgives: forgiven(r.id), Letters: s.resetLetters(r),
+		Redeems: r.redeems(), EndSessions: true, Events: s.resetEvents(r),
+		Retires: u.retired(i, r.c), Forgives: u.forgiven(), Letters: s.resetLetters(r),
 	}
 	if r.verifies && verify(u, i, r.proof.Email, src) {
 		e.Events = append(e.Events, s.event(audit.EmailVerified, r.actor, r.c, r.id, time.UnixMicro(r.at)))
 	}
-	*u.passwordAt(i), u.UpdatedAt = next, r.at
+	u.setPassword(i, next, r.c.Class())
+	u.UpdatedAt = r.at
 	return e
 }
 

@@ -18,16 +18,26 @@ import (
 type Shadow struct {
 	slots   chan struct{}
 	running sync.WaitGroup
+	over    context.Context // ends those that are under way
+	cut     context.CancelFunc
 }
 
 // NewShadow bounds comparisons to so many at a time; those beyond are left out.
-func NewShadow(most int) *Shadow { return &Shadow{slots: make(chan struct{}, most)} }
+func NewShadow(most int) *Shadow {
+	s := &Shadow{slots: make(chan struct{}, most)}
+	s.over, s.cut = context.WithCancel(context.Background())
+	return s
+}
 
-// Wait returns when the comparisons that have begun are over.
-func (s *Shadow) Wait() { s.running.Wait() }
+// Finish returns when the comparisons that have begun are over; what is not when limit
+// ends is cut off, and leaves no note.
+func (s *Shadow) Finish(limit context.Context) {
+	defer context.AfterFunc(limit, s.cut)()
+	s.running.Wait()
+}
 
-// begin runs fn unless too many are running.
-func (s *Shadow) begin(fn func()) {
+// begin runs fn unless too many are running. It does not end with ctx.
+func (s *Shadow) begin(ctx context.Context, fn func(ctx context.Context)) {
 	if s == nil {
 		return
 	}
@@ -35,7 +45,10 @@ func (s *Shadow) begin(fn func()) {
 	case s.slots <- struct{}{}:
 		s.running.Go(func() {
 			defer func() { <-s.slots }()
-			fn()
+			ctx, stop := context.WithCancel(context.WithoutCancel(ctx))
+			defer stop()
+			defer context.AfterFunc(s.over, stop)()
+			fn(ctx)
 		})
 	default:
 	}
@@ -45,13 +58,12 @@ func (s *Shadow) begin(fn func()) {
 // (u nil: nobody is here; ok: the password was right), and notes whether the two agree.
 // Nothing else changes. That both refuse says nothing: most of what is typed is wrong.
 func (s *Service) compare(ctx context.Context, c *connection.Connection, identifier, password string, u *User, ok bool) {
-	ctx = context.WithoutCancel(ctx)
-	name := Fold(ByUsername, identifier)
-	if names := Names(c.SignInKinds(), identifier); len(names) > 0 {
-		name = names[0].Value
-	}
-	s.Shadow.begin(func() {
+	name := Called(c.SignInKinds(), identifier)
+	s.Shadow.begin(ctx, func(ctx context.Context) {
 		p, err := s.signsIn(ctx, c, identifier, password)
+		if ctx.Err() != nil {
+			return
+		}
 		n := customdb.Note{ConnectionID: c.ID, Name: name, At: s.Now().UnixMicro()}
 		n.Compared, n.State, n.Reason = s.difference(c, u, ok, p, err)
 		if n.Compared || n.State != "" {
@@ -86,7 +98,7 @@ func (s *Service) difference(c *connection.Connection, u *User, ok bool, p custo
 	case !ok:
 		return true, customdb.Differing, "the old store accepts a password that is wrong here"
 	}
-	out := profile.Adopt(c.Facts(), p.Claims, profile.Source{Origin: profile.FromScript}, s.Defaults)
+	out := profile.AdoptBare(c.Facts(), p.Claims, profile.Source{Origin: profile.FromScript}, s.Defaults)
 	if out.Action == profile.Refused {
 		return true, customdb.Failing, errs.From(out.Refusal).Text
 	}

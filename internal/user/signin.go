@@ -33,10 +33,7 @@ func (s *Service) Authenticate(ctx context.Context, c *connection.Connection, id
 	if u == nil && old == customdb.On {
 		return s.migrate(ctx, c, identifier, password, a)
 	}
-	try := Attempt{Connection: c, User: u, Identity: i, Typed: identifier, Identifier: Fold(ByUsername, identifier), By: a}
-	if len(names) > 0 {
-		try.Identifier = names[0].Value
-	}
+	try := Attempt{Connection: c, User: u, Identity: i, Typed: identifier, Identifier: Called(kinds, identifier), By: a}
 	return s.checked(ctx, c, password, try, a, func(ok bool) {
 		if old == customdb.Shadow {
 			s.compare(ctx, c, identifier, password, u, ok)

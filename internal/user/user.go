@@ -25,12 +25,16 @@ type Identity struct {
 	// External: a custom database with an external store knows the password, and by whom
 	// an identifier is meant. Its identifiers are no names that have to be unique here.
 	External bool
+	// Kept: of somebody of ours an external or old store has told Claims or Tokens, which
+	// are still there.
+	Kept bool
 	// ProfileData is the profile of a secondary identity. On the primary of a user
 	// who has, or once had, several it is what Settle makes of the user's profile.
 	ProfileData profile.Profile
 	// Password is that of a secondary identity; the primary's is User.Password.
 	Password Password
-	// Claims are the last upstream claims as received; nil for connections of ours.
+	// Claims are the last upstream claims as received, those of an external store
+	// included; nil for people of ours.
 	Claims profile.Value
 	// ClaimsAt is when they came, microseconds.
 	ClaimsAt int64
@@ -183,6 +187,10 @@ type Store interface {
 	// login is added to the login record in the same transaction; the zero one is none.
 	Federate(ctx context.Context, connectionID, subject string, login Logins,
 		fn func(*User) (*User, Effect, error)) (*User, error)
+	// TakeTicket uses up a ticket before a change that is made elsewhere, and ReturnTicket
+	// gives it back where that change was refused. Errors: ErrTicketUsed, ErrTicketOver.
+	TakeTicket(ctx context.Context, r Redemption) error
+	ReturnTicket(ctx context.Context, r Redemption) error
 	// OldPasswords are up to limit passwords that the user had at the connection
 	// before, the newest first.
 	OldPasswords(ctx context.Context, id ID, connectionID string, limit int) ([]OldPassword, error)

@@ -362,6 +362,17 @@ func runMigrations(t *testing.T, open func(testing.TB) *store.Store) {
 				t.Errorf("%s %v: %v", row.connection, row.graves, got)
 			}
 		}
+		n := migrated("ann@example.com", 0)
+		n.Graves = []string{"x", "g1"}
+		err := second(s.Federate(bg, ourConnection, "ann", user.Logins{}, func(*user.User) (*user.User, user.Effect, error) {
+			return ourUser("ann", "ann@example.com"), user.Effect{Migration: &n}, nil
+		}))
+		if !errors.Is(err, customdb.ErrBuried) || progress(t, s).Migrated != 0 {
+			t.Errorf("brought back: %v", err)
+		}
+		if _, err := s.User(bg, "auth0|ann"); !errors.Is(err, user.ErrNotFound) {
+			t.Errorf("brought back: %v", err)
+		}
 		create(t, s, ourUser("ann", "ann@example.com"))
 		must(t, s.DeleteUser(bg, "auth0|ann", 0, effect))
 		if p := progress(t, s); p.Deleted != 1 {

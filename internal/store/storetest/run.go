@@ -46,6 +46,7 @@ func Run(t *testing.T, open func(testing.TB) *store.Store) {
 		{"messages seen", runReplay},
 		{"back-channel logout", runBackchannel},
 		{"sessions at providers", runForeign},
+		{"tokens of custom databases", runCustomDatabaseTokens},
 		{"sessions", runSessions},
 		{"records", runRecords},
 		{"migrations", runMigrations},

@@ -95,6 +95,24 @@ func runTickets(t *testing.T, open func(testing.TB) *store.Store) {
 		must(t, redeem(s, "hash"))
 	})
 
+	t.Run("taken before a change elsewhere, and given back", func(t *testing.T) {
+		s := made(t, &fresh)
+		mine := user.Redemption{Ticket: "hash", At: day}
+		must(t, s.TakeTicket(bg, mine))
+		if err := s.TakeTicket(bg, mine); !errors.Is(err, user.ErrTicketUsed) {
+			t.Errorf("twice: %v", err)
+		}
+		must(t, s.ReturnTicket(bg, user.Redemption{Ticket: "hash", At: day - 1})) // somebody else's
+		if err := redeem(s, "hash"); !errors.Is(err, user.ErrTicketUsed) {
+			t.Errorf("taken: %v", err)
+		}
+		must(t, s.ReturnTicket(bg, mine))
+		must(t, redeem(s, "hash"))
+		if err := s.TakeTicket(bg, user.Redemption{Ticket: "other", At: day}); !errors.Is(err, user.ErrTicketOver) {
+			t.Errorf("unknown: %v", err)
+		}
+	})
+
 	t.Run("fifty at once", func(t *testing.T) {
 		s := made(t, &fresh)
 		got := race(50, func(int) error { return redeem(s, "hash") })
