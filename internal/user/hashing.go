@@ -77,6 +77,14 @@ func (h *Hashing) Hash(ctx context.Context, password string) (stored string, err
 	return stored, err
 }
 
+// HashAny is Hash for a password that was good elsewhere, whatever its length.
+func (h *Hashing) HashAny(ctx context.Context, password string) (stored string, err error) {
+	if busy := h.do(ctx, func() { stored, err = passwd.HashAny(password) }); busy != nil {
+		return "", busy
+	}
+	return stored, err
+}
+
 // Matches is Verify for hashes that stay elsewhere: it makes no new form.
 func (h *Hashing) Matches(ctx context.Context, stored, password string) (ok bool, err error) {
 	busy := h.do(ctx, func() {

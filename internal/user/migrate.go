@@ -11,13 +11,15 @@ import (
 	"mangrove/internal/customdb"
 	"mangrove/internal/errs"
 	"mangrove/internal/letter"
+	"mangrove/internal/passwd"
 	"mangrove/internal/profile"
 )
 
 // Refusals of people who come out of an old store. Nobody but the record is told: the
 // person gets ErrWrongPassword.
 var (
-	errDeletedHere = errs.New(errs.Forbidden, "access_denied", "The user was deleted here. Set options.migration.recreate_deleted to let the old store bring deleted users back.")
+	errDeletedHere  = errs.New(errs.Forbidden, "access_denied", "The user was deleted here. Set options.migration.recreate_deleted to let the old store bring deleted users back.")
+	errPasswordForm = errs.New(errs.Forbidden, "access_denied", "The password is longer than any that can be kept here, or has a NUL in it.")
 	// errHere: whoever the old store means is a user of ours already, known here by
 	// other identifiers. Ours is the password that counts.
 	errHere = errors.New("the person has migrated")
@@ -53,22 +55,24 @@ func (s *Service) migrate(ctx context.Context, c *connection.Connection, identif
 		return nil, err
 	}
 	type hashing struct {
-		password Password
-		err      error
+		stored string
+		err    error
 	}
 	hashed := make(chan hashing, 1)
 	go func() {
-		p, err := s.hashed(ctx, password)
-		hashed <- hashing{p, err}
+		stored, err := s.Hashing.HashAny(ctx, password)
+		hashed <- hashing{stored, err}
 	}()
 	p, err := s.signsIn(ctx, c, identifier, password)
 	h := <-hashed
 	var u *User
 	if err == nil {
-		err = h.err
+		if err = h.err; errors.Is(err, passwd.ErrTooLong) || errors.Is(err, passwd.ErrNUL) {
+			err = errPasswordForm.Because(err)
+		}
 	}
 	if err == nil {
-		u, err = s.adopt(ctx, c, p, h.password, adoption{actor: a, name: name, login: true, forgives: admitted.Forgives})
+		u, err = s.adopt(ctx, c, p, Password{Hash: h.stored}, adoption{actor: a, name: name, login: true, forgives: admitted.Forgives})
 	}
 	if err == nil || errors.Is(err, ErrBlocked) {
 		return u, err
@@ -98,7 +102,7 @@ func (s *Service) migrate(ctx context.Context, c *connection.Connection, identif
 	if kind := errs.KindOf(err); kind != errs.TooMany && kind != errs.Internal && !errors.Is(err, ErrBusy) && ctx.Err() == nil {
 		failed = errors.Join(failed, s.straggles(kept, c, names, customdb.Note{Name: name, State: stateOf(err), Reason: e.Description}))
 	}
-	if slices.ContainsFunc([]error{errDeletedHere, ErrExists, ErrUsernameTaken}, func(is error) bool { return errors.Is(err, is) }) {
+	if slices.ContainsFunc([]error{errDeletedHere, errPasswordForm, ErrExists, ErrUsernameTaken}, func(is error) bool { return errors.Is(err, is) }) {
 		err = wrongPassword(kinds, names)
 	}
 	return nil, errors.Join(err, failed)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -387,6 +388,32 @@ func TestMigrateWithAUsername(t *testing.T) {
 		}
 		if _, err := h.Authenticate(t.Context(), c, "kai", "a guess", admin); !errors.Is(err, user.ErrWrongPassword) {
 			t.Errorf("signing in by a username: %v", err)
+		}
+	})
+}
+
+// Old stores have passwords that are longer than ours may be: they come along, every byte
+// of them.
+func TestMigrateWithALongPassword(t *testing.T) {
+	onBothEngines(t, func(t *testing.T, h *house) {
+		old := shop()
+		long := strings.Repeat("a very long passphrase ", 10)
+		old.people["kai@shop.example"].password = long
+		c := h.custom("legacy", importing, old)
+		for range 2 {
+			if _, err := h.Authenticate(t.Context(), c, "kai@shop.example", long, admin); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := old.asked(); got != "login" {
+			t.Errorf("asked %q", got)
+		}
+		if _, err := h.Authenticate(t.Context(), c, "kai@shop.example", long[:len(long)-1]+"!", admin); !errors.Is(err, user.ErrWrongPassword) {
+			t.Errorf("another end: %v", err)
+		}
+		old.people["kim@shop.example"] = &oldPerson{"a\x00b", `{"user_id":"2","email":"kim@shop.example"}`}
+		if _, err := h.Authenticate(t.Context(), c, "kim@shop.example", "a\x00b", admin); !errors.Is(err, user.ErrWrongPassword) {
+			t.Errorf("a password that cannot be kept: %v", err)
 		}
 	})
 }

@@ -39,7 +39,7 @@ func TestTryAction(t *testing.T) {
 			},
 			{
 				name: "somebody without an identifier", options: importing, call: customdb.Find("kai"),
-				answer: `{"user_id":"42","name":"Kai"}`, result: `"42"`, refusal: "by no identifier",
+				answer: `{"user_id":"42","name":"Kai"}`, result: `"42"`, refusal: "no identifier of the person",
 			},
 			{name: "nobody", options: importing, call: customdb.Find("kai"), answer: `null`, result: `null`},
 			{name: "nobody signs in", options: importing, call: customdb.SignIn("kai", "x"), answer: `null`, result: `null`, failure: customdb.Wrong},
