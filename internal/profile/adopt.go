@@ -27,7 +27,7 @@ var errNoIdentifier = errs.New(errs.Forbidden, "access_denied", "The old databas
 // From then on the profile is edited like any other of ours.
 func Adopt(c Connection, cl Claims, src Source, d Defaults) Outcome {
 	return adopt(c, cl, src, d, func(ch Change) bool {
-		return c.foreign(ch.Name) && ch.Name == Username && strings.ContainsAny(TextOf(ch.Value), "@+")
+		return ch.Name == Username && c.foreign(Username) && mistakable(TextOf(ch.Value))
 	})
 }
 

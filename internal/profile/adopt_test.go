@@ -59,6 +59,10 @@ func TestAdopt(t *testing.T) {
 			map[string]string{"email": `"kai@shop.example"`, "email_verified": "false", "username": `"kai"`, "phone_number": `"+358401234567"`, "phone_verified": "true", "name": `"K"`, "nickname": `"k"`, "picture": picture}, nil, true},
 		{"a username that looks like an address", plain, claimsOf("email", `"kai@shop.example"`, "username", `"kim@shop.example"`, "name", `"K"`, "nickname", `"k"`, "picture", picture),
 			map[string]string{"email": `"kai@shop.example"`, "email_verified": "false", "name": `"K"`, "nickname": `"k"`, "picture": picture}, []Dropped{{"username", NotAllowed}}, true},
+		{"a username that looks like a phone number", plain, claimsOf("email", `"kai@shop.example"`, "username", `"+358401234567"`, "name", `"K"`, "nickname", `"k"`, "picture", picture),
+			map[string]string{"email": `"kai@shop.example"`, "email_verified": "false", "name": `"K"`, "nickname": `"k"`, "picture": picture}, []Dropped{{"username", NotAllowed}}, true},
+		{"a username that looks like neither", plain, claimsOf("email", `"kai@shop.example"`, "username", `"C++"`, "name", `"K"`, "nickname", `"k"`, "picture", picture),
+			map[string]string{"email": `"kai@shop.example"`, "email_verified": "false", "username": `"c++"`, "name": `"K"`, "nickname": `"k"`, "picture": picture}, nil, true},
 		{"nothing but a username that nobody signs in by", plain, claimsOf("username", `"kai"`), nil, nil, true},
 		{"identifiers that it has, whatever their length", named, claimsOf("username", `"Kai-Who-Has-Been-Here-For-Ever"`, "phone_number", `"+358401234567"`, "name", `"K"`, "nickname", `"k"`, "picture", picture),
 			map[string]string{

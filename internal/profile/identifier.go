@@ -1,6 +1,8 @@
 package profile
 
 import (
+	"strings"
+
 	"mangrove/internal/errs"
 	"mangrove/internal/schema"
 )
@@ -85,6 +87,12 @@ func checkUsername(c Connection, form *schema.Property, v Value) error {
 		return wrong
 	}
 	return nil
+}
+
+// mistakable reports a username that is an e-mail address or a phone number to whoever
+// looks for one: among the names of a connection it counts as both.
+func mistakable(username string) bool {
+	return strings.Contains(username, "@") || e164.MatchString(username)
 }
 
 // signable reports whether the profile has anything to sign in with.

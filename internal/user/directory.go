@@ -3,6 +3,7 @@ package user
 import (
 	"context"
 	"errors"
+	"time"
 
 	"mangrove/internal/audit"
 	"mangrove/internal/connection"
@@ -47,15 +48,7 @@ func (s *Service) AuthenticateDirectory(ctx context.Context, c *connection.Conne
 		return nil, err
 	}
 	if errors.Is(err, ErrWrongPassword) {
-		kind := audit.WrongPassword
-		if errors.Is(err, ErrNobody) {
-			kind = audit.UnknownUser
-		}
-		e := told(s.event(kind, a, c, "", now), err)
-		if e.Description == "" {
-			e.Description = errs.From(err).Text
-		}
-		e.UserID = string(accused(err))
+		e := s.wrongGuess(a, c, err, errs.From(err).Text, now)
 		if failed := s.guard().Wrong(context.WithoutCancel(ctx), try, admitted, e); failed != nil {
 			return nil, errors.Join(err, failed)
 		}
@@ -73,4 +66,16 @@ func (s *Service) AuthenticateDirectory(ctx context.Context, c *connection.Conne
 	e.Description = errs.From(err).Text
 	e = told(e, err)
 	return nil, errors.Join(err, s.guard().Return(ctx, admitted), s.Audit.AppendEvents(ctx, e))
+}
+
+// wrongGuess is the record of a password that somebody else says is wrong: err is how, and
+// text what it says where they have no words of their own.
+func (s *Service) wrongGuess(a Actor, c *connection.Connection, err error, text string, now time.Time) audit.Event {
+	kind := audit.WrongPassword
+	if errors.Is(err, ErrNobody) {
+		kind = audit.UnknownUser
+	}
+	e := s.event(kind, a, c, accused(err), now)
+	e.Description = text
+	return told(e, err)
 }

@@ -84,13 +84,8 @@ func (s *Service) migrate(ctx context.Context, c *connection.Connection, identif
 		return s.instead(ctx, c, p, password, try, admitted, a)
 	case errors.Is(err, ErrWrongPassword):
 		wrong := wrongPassword(kinds, names)
-		kind := audit.WrongPassword
-		if errors.Is(err, ErrNobody) {
-			kind = audit.UnknownUser
-		}
-		e := s.event(kind, a, c, accused(err), now)
-		e.Description = errs.From(wrong).Text
-		if failed := s.guard().Wrong(kept, try, admitted, told(e, err)); failed != nil {
+		e := s.wrongGuess(a, c, err, errs.From(wrong).Text, now)
+		if failed := s.guard().Wrong(kept, try, admitted, e); failed != nil {
 			return nil, errors.Join(wrong, failed)
 		}
 		return nil, wrong
